@@ -1,0 +1,67 @@
+"""What a backend is, and what a run returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from hardware.target import HardwareTarget
+
+__all__ = ["Backend", "RunResult"]
+
+Graph = TypeVar("Graph", contravariant=True)
+Compiled = TypeVar("Compiled")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunResult:
+    """Spikes and final states of one run, by population name.
+
+    Spike trains are given without pipeline delay on every backend: step t of a population
+    is its answer to step t of the input, whatever latency the backend really has.
+
+    Attributes:
+        spikes: uint8 [T, B, *shape], for the populations that were asked for.
+        num_spikes: total per population, over all steps and samples, always all populations.
+        voltage: v after the last step, [B, *shape]; int64 on integer backends.
+        current: u after the last step, [B, *shape]; empty on float backends.
+        answers: the readout, float64 [B, K].
+        num_folds: how often u left its 24 bits, per population (a scaling error).
+        num_saturations: how often v stopped at its limit, per population (likewise).
+        seconds: wall time of the simulation; never the latency of hardware.
+    """
+
+    spikes: Mapping[str, np.ndarray]
+    num_spikes: Mapping[str, int]
+    voltage: Mapping[str, np.ndarray]
+    answers: np.ndarray
+    current: Mapping[str, np.ndarray] = field(default_factory=dict)
+    num_folds: Mapping[str, int] = field(default_factory=dict)
+    num_saturations: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Backend(Protocol[Graph, Compiled]):
+    """Something that runs a graph: float reference, fixed point, Lava."""
+
+    @property
+    def name(self) -> str: ...
+
+    def compile(self, graph: Graph, target: HardwareTarget) -> Compiled:
+        """Check the graph against the target and prepare it.
+
+        Raises:
+            PrecisionError, CapacityError: if it does not fit; the message names the layer.
+            BackendUnavailableError: if the backend's software is not installed.
+        """
+        ...
+
+    def run(self, program: Compiled, spikes: np.ndarray, *, keep: tuple[str, ...] | None = None) -> RunResult:
+        """Run samples, each from zero state.
+
+        Args:
+            spikes: integers [T, B, *input_shape]: 0/1, or counts where the input is graded.
+            keep: populations whose spike trains are returned; None keeps all of them.
+        """
+        ...

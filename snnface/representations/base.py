@@ -1,0 +1,39 @@
+"""What a representation is: a recording and a time window in, pictures out."""
+
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32
+
+from snnface.events.window import Resolution, TimeWindow
+from snnface.recording import Recording
+
+__all__ = ["Representation"]
+
+
+class Representation(Protocol):
+    """`Recording` + `TimeWindow` -> float32 [T, C, H, W].
+
+    Event pictures and plain frames alike. The sensor is scaled to `resolution` as a
+    whole: pixel x goes to column floor(x * W / sensor width), rows likewise. Crop the
+    recording first where only a part (the face) is wanted.
+    """
+
+    @property
+    def num_channels(self) -> int: ...
+
+    @property
+    def resolution(self) -> Resolution: ...
+
+    @property
+    def step_us(self) -> int:
+        """Duration of one step of the T axis, in microseconds."""
+        ...
+
+    def __call__(self, recording: Recording, window: TimeWindow) -> Float32[np.ndarray, "T C H W"]:
+        """T = window.num_steps(step_us); a shorter rest at the window's end is left out.
+
+        Raises:
+            DataError: if the recording lacks what the representation needs.
+        """
+        ...

@@ -1,0 +1,23 @@
+"""Turns on run-time shape checking for all four packages, and skips what a machine lacks, with a reason."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+# Before any test module imports the packages: from here on, every annotation is checked.
+install_import_hook(["snnface", "ann_baselines", "conversion", "hardware"], "beartype.beartype")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_events() -> Path:
+    """The folder of real recordings; tests that use it skip where it is absent."""
+    folder = SHARED / "data" / "events"
+    if not folder.is_dir():
+        pytest.skip("the real recordings (../shared/data/events) are not on this machine")
+    return folder
