@@ -7,13 +7,14 @@ Annotations use them as `Float[Tensor, "T B C H W"]`; the test run checks every
 annotation at run time. `require_shape` is for boundaries that a user crosses.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from snnface.errors import ShapeError
 
 __all__ = ["require_shape"]
 
 
+@runtime_checkable
 class _HasShape(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class RunResult:
     seconds: float = 0.0
 
 
+@runtime_checkable
 class Backend(Protocol[Graph, Compiled]):
     """Something that runs a graph: float reference, fixed point, Lava."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ class Clip:
     labels: Mapping[str, Label]
 
 
+@runtime_checkable
 class FaceDataset(Protocol):
     """What every data set of faces offers, published or synthetic.
 

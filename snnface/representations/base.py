@@ -1,6 +1,6 @@
 """What a representation is: a recording and a time window in, pictures out."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -11,6 +11,7 @@ from snnface.recording import Recording
 __all__ = ["Representation"]
 
 
+@runtime_checkable
 class Representation(Protocol):
     """`Recording` + `TimeWindow` -> float32 [T, C, H, W].
 

@@ -1,0 +1,81 @@
+"""From clips to the tensors that a loader hands out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from snnface.datasets.clip import Batch, Clip, FaceDataset, Label, Sample, collate
+from snnface.errors import ConfigError
+from snnface.representations.base import Representation
+
+__all__ = ["ClipSamples", "batches"]
+
+
+class ClipSamples(Dataset[Sample]):
+    """Clips of a data set under a representation; each is made when it is asked for.
+
+    Up to `cache_bytes` of finished inputs are kept in memory, so that small sets are
+    read once and large ones stay bounded.
+    """
+
+    def __init__(
+        self,
+        dataset: FaceDataset,
+        clips: Sequence[Clip],
+        representation: Representation,
+        *,
+        cache_bytes: int = 1 << 30,
+    ) -> None:
+        self.clips = tuple(clips)
+        self._dataset = dataset
+        self._representation = representation
+        self._free_bytes = cache_bytes
+        self._cache: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Sample:
+        clip = self.clips[index]
+        return Sample(
+            clip_id=clip.clip_id,
+            inputs=self._inputs(index),
+            targets={name: _label_tensor(label) for name, label in clip.labels.items()},
+        )
+
+    def _inputs(self, index: int) -> Tensor:
+        if index in self._cache:
+            return self._cache[index]
+        clip = self.clips[index]
+        recording = self._dataset.recording(clip.recording_id)
+        inputs = torch.from_numpy(self._representation(recording, clip.window).copy())
+        if inputs.nbytes <= self._free_bytes:
+            self._free_bytes -= inputs.nbytes
+            self._cache[index] = inputs
+        return inputs
+
+
+def batches(samples: ClipSamples, *, batch_size: int, generator: torch.Generator | None = None) -> "DataLoader[Batch]":
+    """Batches in clip order, or shuffled by `generator` where one is given.
+
+    Raises:
+        ConfigError: if there is no clip.
+    """
+    if not len(samples):
+        raise ConfigError("a loader needs at least one clip; the split is empty.")
+    return DataLoader(
+        samples,  # type: ignore[arg-type]
+        batch_size=batch_size,
+        shuffle=generator is not None,
+        generator=generator,
+        collate_fn=collate,
+    )
+
+
+def _label_tensor(label: Label) -> Tensor:
+    if isinstance(label, np.ndarray):
+        return torch.from_numpy(label.copy())
+    return torch.tensor(label)

@@ -1,0 +1,65 @@
+"""Heads: features [B, D] -> answers [B, K]. A head bears the name of the target it predicts."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from snnface.errors import ConfigError
+
+__all__ = ["MlpHead", "MlpHeadConfig", "VotingHead", "VotingHeadConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VotingHeadConfig:
+    """Votes are as many as the features divide into: nothing to set."""
+
+
+class VotingHead(nn.Module):
+    """Every class is the mean of its own run of neighbouring features: class k of K reads D/K of them.
+
+    An average pooling whose size and stride are D/K; no parameters. The mean over time
+    and the vote commute.
+
+    Source: Mastropasqua et al. 2025, sec. 4.3.2 (210 features, 21 classes, 10 votes).
+
+    Raises:
+        ConfigError: if the features do not divide evenly among the classes.
+    """
+
+    def __init__(self, config: VotingHeadConfig, *, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        if num_features % num_outputs:
+            raise ConfigError(
+                f"{num_features} features cannot be shared out evenly among {num_outputs} classes; "
+                f"make the encoder's last width a multiple of {num_outputs}."
+            )
+        self.num_outputs = num_outputs
+        self.num_votes = num_features // num_outputs
+
+    def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
+        return features.reshape(len(features), self.num_outputs, self.num_votes).mean(2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlpHeadConfig:
+    """Full layers with ReLU between them; `hidden` may be empty."""
+
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
+
+
+class MlpHead(nn.Module):
+    """Linear - ReLU - dropout for every hidden width, then a linear layer to the answers."""
+
+    def __init__(self, config: MlpHeadConfig, *, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        widths = (num_features, *config.hidden)
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(config.dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], num_outputs))
+
+    def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
+        return self.layers(features)

@@ -1,0 +1,107 @@
+"""The training loop: one for every experiment. It knows nothing of faces, spikes or papers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
+
+from snnface.datasets.clip import Batch
+from snnface.errors import NonFiniteLossError
+from snnface.tasks.base import Loss, Task
+from snnface.training.evaluation import evaluate
+from snnface.training.optim import TrainingConfig
+
+__all__ = ["EpochResult", "Observer", "TrainingState", "train"]
+
+
+@dataclass
+class TrainingState:
+    """All that changes while training, and all that a resumed run needs.
+
+    Attributes:
+        epoch: epochs that are complete.
+        best_metric: the best selection metric on the validation split so far.
+    """
+
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: LRScheduler
+    epoch: int = 0
+    best_metric: float = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """What an observer hears after an epoch."""
+
+    epoch: int
+    train_loss: float
+    validation: dict[str, float]
+    is_best: bool
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Logging, checkpoints, progress bars: they listen, the loop does not know them."""
+
+    def on_epoch_start(self, state: TrainingState, num_steps: int) -> None: ...
+
+    def on_step(self, loss: Loss) -> None: ...
+
+    def on_epoch_end(self, state: TrainingState, result: EpochResult) -> None: ...
+
+
+def train(
+    state: TrainingState,
+    task: Task,
+    *,
+    train_batches: "DataLoader[Batch]",
+    validation_batches: "DataLoader[Batch]",
+    config: TrainingConfig,
+    fabric: Fabric,
+    observers: Sequence[Observer] = (),
+) -> TrainingState:
+    """Train from `state.epoch` to `config.num_epochs`; the test split never comes here.
+
+    Raises:
+        NonFiniteLossError: if a loss is NaN or infinite; names its parts and the clips.
+    """
+    model, optimiser = fabric.setup(state.model, state.optimiser)
+    loader: Any = fabric.setup_dataloaders(train_batches, move_to_device=False)
+    while state.epoch < config.num_epochs:
+        for observer in observers:
+            observer.on_epoch_start(state, len(loader))
+        model.train()
+        total, num_clips = 0.0, 0
+        for batch in loader:
+            batch = batch.to(fabric.device)
+            loss = task.loss(task.predict(model, batch), batch)
+            _require_finite(loss, batch)
+            optimiser.zero_grad()
+            fabric.backward(loss.total)
+            optimiser.step()
+            total, num_clips = total + float(loss.total) * len(batch.clip_ids), num_clips + len(batch.clip_ids)
+            for observer in observers:
+                observer.on_step(loss)
+        state.schedule.step()
+        state.epoch += 1
+        metrics = evaluate(state.model, task, validation_batches, device=fabric.device).metrics
+        is_best = metrics[task.selection_metric] > state.best_metric
+        state.best_metric = max(state.best_metric, metrics[task.selection_metric])
+        result = EpochResult(state.epoch, total / num_clips, metrics, is_best)
+        for observer in observers:
+            observer.on_epoch_end(state, result)
+    return state
+
+
+def _require_finite(loss: Loss, batch: Batch) -> None:
+    if not torch.isfinite(loss.total):
+        raise NonFiniteLossError(
+            f"the loss must be a finite number; it is {float(loss.total)} (parts: {dict(loss.parts)}) on the clips "
+            f"{', '.join(batch.clip_ids)}. Look at these inputs, or lower the learning rate."
+        )
