@@ -25,7 +25,7 @@ class FrameClip:
     """
 
     pixels: UInt8[np.ndarray, "T H W C"]
-    t_us: Int64[np.ndarray, " T"]
+    t_us: Int64[np.ndarray, "_"]
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 4 or self.pixels.shape[3] not in (1, 3) or self.pixels.dtype != np.uint8:

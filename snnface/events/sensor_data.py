@@ -25,9 +25,9 @@ class Triggers:
         DataError: if lengths differ.
     """
 
-    t_us: Int64[np.ndarray, " N"]
-    channel: UInt8[np.ndarray, " N"]
-    rising: Bool[np.ndarray, " N"]
+    t_us: Int64[np.ndarray, "_"]
+    channel: UInt8[np.ndarray, "_"]
+    rising: Bool[np.ndarray, "_"]
 
     def __post_init__(self) -> None:
         if not len(self.t_us) == len(self.channel) == len(self.rising):

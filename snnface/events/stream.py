@@ -34,10 +34,11 @@ class EventStream:
         DataError: if lengths differ or a pixel lies outside the sensor.
     """
 
-    x: UInt16[np.ndarray, " N"]
-    y: UInt16[np.ndarray, " N"]
-    t_us: Int64[np.ndarray, " N"]
-    polarity: Bool[np.ndarray, " N"]
+    # One length is promised, and checked below with a sentence of our own: hence "_", not "N".
+    x: UInt16[np.ndarray, "_"]
+    y: UInt16[np.ndarray, "_"]
+    t_us: Int64[np.ndarray, "_"]
+    polarity: Bool[np.ndarray, "_"]
     resolution: Resolution
 
     def __post_init__(self) -> None:

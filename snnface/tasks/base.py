@@ -22,6 +22,11 @@ class Loss:
     total: Float[Tensor, ""]
     parts: Mapping[str, float]
 
+    @property
+    def value(self) -> float:
+        """The total as a number."""
+        return float(self.total.detach())
+
 
 @runtime_checkable
 class Meter(Protocol):

@@ -85,7 +85,7 @@ def train(
             optimiser.zero_grad()
             fabric.backward(loss.total)
             optimiser.step()
-            total, num_clips = total + float(loss.total) * len(batch.clip_ids), num_clips + len(batch.clip_ids)
+            total, num_clips = total + loss.value * len(batch.clip_ids), num_clips + len(batch.clip_ids)
             for observer in observers:
                 observer.on_step(loss)
         state.schedule.step()
@@ -102,6 +102,6 @@ def train(
 def _require_finite(loss: Loss, batch: Batch) -> None:
     if not torch.isfinite(loss.total):
         raise NonFiniteLossError(
-            f"the loss must be a finite number; it is {float(loss.total)} (parts: {dict(loss.parts)}) on the clips "
+            f"the loss must be a finite number; it is {loss.value} (parts: {dict(loss.parts)}) on the clips "
             f"{', '.join(batch.clip_ids)}. Look at these inputs, or lower the learning rate."
         )

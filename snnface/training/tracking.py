@@ -79,7 +79,7 @@ class ProgressBar:
         self._progress.update(self._bar, total=num_steps * self._num_epochs, completed=num_steps * state.epoch)
 
     def on_step(self, loss: Loss) -> None:
-        self._progress.update(self._bar, advance=1, note=f"loss {float(loss.total):.4f} {self._note}")
+        self._progress.update(self._bar, advance=1, note=f"loss {loss.value:.4f} {self._note}")
 
     def on_epoch_end(self, state: TrainingState, result: EpochResult) -> None:
         self._note = f"· validation {self._metric} {result.validation[self._metric]:.3f}"

@@ -1,0 +1,58 @@
+# Everything a newcomer needs: `make demo`, `make test`. Each sets up what it uses.
+PYTHON ?= python3.11
+VENV := .venv
+LAVA := .venv-lava
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint lava lava-dl lava-if-possible bench clean
+
+demo: $(VENV)/installed lava-if-possible
+	$(BIN)/snnface demo --out runs/demo --overwrite
+
+test: $(VENV)/developed lint lava-if-possible
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Lava needs Python 3.10; any one on the machine will do.
+lava: $(LAVA)/installed
+
+lava-dl: $(LAVA)/installed
+	$(LAVA)/bin/python $(PIP_INSTALL) -r hardware/lava_worker/requirements-dl.txt
+
+# The referee is wanted, not needed: without a Python 3.10 all else works and says that it was not run.
+lava-if-possible:
+	@$(MAKE) --no-print-directory lava || echo "Going on without Lava; the cross-check is reported as not run."
+
+bench: $(VENV)/developed
+	$(BIN)/python benchmarks/run.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable .
+	@touch $@
+
+# norse declares torchvision without needing it, and torchvision breaks torchmetrics beside a CPU torch.
+$(VENV)/developed: $(VENV)/installed
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --no-deps --no-build-isolation norse
+	@touch $@
+
+$(LAVA)/installed: hardware/lava_worker/requirements.txt
+	@python="$$( \
+	  for candidate in python3.10 "$$(pyenv prefix $$(pyenv versions --bare 2>/dev/null | grep '^3\.10' | tail -n 1) 2>/dev/null)/bin/python3.10" "$$(uv python find 3.10 2>/dev/null)"; do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' 2>/dev/null; then echo "$$candidate"; break; fi; \
+	  done)"; \
+	if [ -z "$$python" ]; then echo "Lava needs a Python 3.10 (python3.10 on the path, pyenv, or uv); none was found." >&2; exit 1; fi; \
+	"$$python" -m venv $(LAVA)
+	$(LAVA)/bin/python $(PIP_INSTALL) -r hardware/lava_worker/requirements.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(LAVA) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,67 @@
+"""Where configs become things: the one place that knows every part. Ordinary dicts, type -> constructor."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ann_baselines.c3d import C3d, C3dConfig
+from snnface.app.recipes import Recipe
+from snnface.datasets.synthetic import SyntheticFaces, SyntheticFacesConfig
+from snnface.models.face_model import FaceModel
+from snnface.models.heads import MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
+from snnface.models.temporal import LastStep, MeanOverTime
+from snnface.representations.base import Representation
+from snnface.representations.histogram import HistogramConfig, PolarityHistogram
+from snnface.representations.temporal_binary import TemporalBinary, TemporalBinaryConfig
+from snnface.spiking.encoder import ConvSnn, ConvSnnConfig
+from snnface.tasks.action_units import ActionUnitTask, ActionUnitTaskConfig
+from snnface.tasks.base import Task
+
+__all__ = ["DATASETS", "ENCODERS", "HEADS", "REPRESENTATIONS", "TASKS", "TEMPORAL", "dataset_of", "model_of", "task_of"]
+
+DATASETS: dict[type, Callable[..., Any]] = {SyntheticFacesConfig: SyntheticFaces}
+
+REPRESENTATIONS: dict[type, Callable[..., Any]] = {
+    HistogramConfig: PolarityHistogram,
+    TemporalBinaryConfig: TemporalBinary,
+}
+
+ENCODERS: dict[type, Callable[..., Any]] = {
+    ConvSnnConfig: lambda config, pictures: ConvSnn(
+        config, in_channels=pictures.num_channels, resolution=pictures.resolution
+    ),
+    C3dConfig: lambda config, pictures: C3d(config, in_channels=pictures.num_channels),
+}
+
+TEMPORAL: dict[str, Callable[[], nn.Module]] = {"mean": MeanOverTime, "last": LastStep}
+
+HEADS: dict[type, Callable[..., Any]] = {VotingHeadConfig: VotingHead, MlpHeadConfig: MlpHead}
+
+TASKS: dict[type, Callable[..., Any]] = {ActionUnitTaskConfig: ActionUnitTask}
+
+
+def dataset_of(
+    recipe: Recipe, *, cache_dir: Path, on_progress: Callable[[int, int], None] | None = None
+) -> SyntheticFaces:
+    """The recipe's data set; synthesised on first use, read from `cache_dir` afterwards."""
+    return DATASETS[type(recipe.data)](recipe.data, cache_dir, on_progress=on_progress)
+
+
+def representation_of(recipe: Recipe) -> Representation:
+    """The recipe's representation."""
+    return REPRESENTATIONS[type(recipe.representation)](recipe.representation)
+
+
+def model_of(recipe: Recipe, num_classes: int) -> FaceModel:
+    """The recipe's model, with fresh weights from the global torch seed."""
+    pictures = representation_of(recipe)
+    encoder = ENCODERS[type(recipe.encoder)](recipe.encoder, pictures)
+    head = HEADS[type(recipe.head)](recipe.head, num_features=encoder.num_features, num_outputs=num_classes)
+    return FaceModel(encoder, TEMPORAL[recipe.temporal](), {recipe.task.target: head})
+
+
+def task_of(recipe: Recipe, num_classes: int) -> Task:
+    """The recipe's task."""
+    return TASKS[type(recipe.task)](recipe.task, num_classes=num_classes)

@@ -1,0 +1,73 @@
+"""The command line: `snnface <verb>`. Verbs are imported only when they are called, so that help is instant."""
+
+import sys
+from importlib import import_module
+
+from snnface import __version__
+from snnface.errors import SnnfaceError, unknown_name
+
+__all__ = ["main"]
+
+VERBS = {
+    "demo": "synthetic faces to a chip run and a report, in minutes",
+    "list": "recipes, targets and backends",
+    "train": "train a recipe into a run folder",
+    "evaluate": "accuracy of a run on its test subjects",
+    "analyse": "a real recording to statistics, action units and a report",
+    "export": "a trained spiking network to a NIR file",
+    "deploy": "quantise, run in Loihi fixed point and in Lava, count operations",
+    "report": "everything about a run as one HTML file",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 if all went well; 1 after a SnnfaceError, whose message is the one line on
+        standard error; 2 for a wrong command line. `--debug` shows the traceback.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        print(f"snnface {__version__}")
+        return 0
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        print(f"snnface: {unknown_name('command', verb, VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        import_module(f"snnface.app.commands.{verb}").main(rest)
+    except (SnnfaceError, OSError) as error:
+        if debug:
+            raise
+        print(f"snnface {verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"snnface {verb}: interrupted; a training run goes on with --resume.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: snnface <command> [options]     (snnface <command> --help for its options)",
+            "",
+            "Event-camera recordings of faces to spiking networks on neuromorphic hardware models.",
+            "",
+            *lines,
+            "",
+            "  --debug shows the traceback of an error; --version prints the version.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

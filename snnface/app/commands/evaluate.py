@@ -1,0 +1,36 @@
+"""`snnface evaluate RUN`"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from snnface.app.options import console_for, default_cache, parse
+from snnface.app.run import evaluate_run, load_run, open_experiment
+from snnface.app.tables import print_scores
+from snnface.config import to_json
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Accuracy of a trained run on its test subjects, beside a constant answer and chance."""
+
+    run: tyro.conf.Positional[Path]
+    """A run folder made by `snnface train`."""
+    json: bool = False
+    """Print JSON for machines."""
+    cache: Path = field(default_factory=default_cache)
+    """Where synthesised recordings are kept."""
+
+
+def main(arguments: list[str]) -> None:
+    options = parse(Options, arguments, verb="evaluate")
+    recipe, model = load_run(options.run)
+    experiment = open_experiment(recipe, cache_dir=options.cache, console=console_for(options.json))
+    result = evaluate_run(experiment, model, options.run)
+    if options.json:
+        print(to_json(result), end="")
+    else:
+        print_scores(experiment, {recipe.name: result})

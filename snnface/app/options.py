@@ -1,0 +1,37 @@
+"""What every command's options share: parsing by tyro, the data cache, the console."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import tyro
+from rich.console import Console
+
+__all__ = ["console_for", "default_cache", "parse"]
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], arguments: Sequence[str], *, verb: str, default: T | None = None) -> T:
+    """Options of `snnface <verb>` into a dataclass; a wrong option exits with status 2 and its nearest names."""
+    return tyro.cli(
+        kind,
+        args=list(arguments),
+        prog=f"snnface {verb}",
+        default=default,
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+
+
+def default_cache() -> Path:
+    """Where synthesised data is kept: $SNNFACE_CACHE, else the user's cache folder."""
+    base = os.environ.get("SNNFACE_CACHE")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "snnface"
+
+
+def console_for(json_output: bool = False) -> Console:
+    """Progress and notes go to standard error, so that standard output holds results alone."""
+    return Console(stderr=True, quiet=json_output)

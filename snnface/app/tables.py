@@ -1,0 +1,43 @@
+"""The tables that commands print."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from snnface.app.run import Experiment, Scores, TestResult
+
+__all__ = ["print_scores", "print_training"]
+
+
+def print_training(out: Path) -> None:
+    """The last and the best epoch of a run."""
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    metric = next(iter(rows[-1]["validation"]))
+    best = max(rows, key=lambda row: row["validation"][metric])
+    Console().print(
+        f"{out}: {len(rows)} epochs; best validation {metric} {best['validation'][metric]:.3f} "
+        f"in epoch {best['epoch']}; last training loss {rows[-1]['train_loss']:.4f}"
+    )
+
+
+def print_scores(experiment: Experiment, results: Mapping[str, TestResult]) -> None:
+    """Accuracy on the test subjects: models, constant answer, chance."""
+    first = next(iter(results.values()))
+    source = "synthetic faces" if experiment.dataset.is_synthetic else experiment.dataset.name
+    table = Table(title=f"{first.num_clips} clips of {first.num_subjects} unseen subjects, {source}", title_style="")
+    for column in ("", "top-1 %", "95 % interval", "top-3 %"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, result in results.items():
+        add_scores(table, name, result.model)
+    add_scores(table, "constant answer", first.constant)
+    add_scores(table, "chance", first.chance)
+    Console().print(table)
+
+
+def add_scores(table: Table, name: str, scores: Scores) -> None:
+    """One row of accuracies in per cent."""
+    interval = "" if scores.interval is None else f"{100 * scores.interval[0]:.1f} .. {100 * scores.interval[1]:.1f}"
+    table.add_row(name, f"{100 * scores.top1:.1f}", interval, f"{100 * scores.top3:.1f}")
