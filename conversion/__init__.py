@@ -1,1 +1,46 @@
-"""To be filled."""
+"""From trained networks to spiking graphs, NIR and integers.
+
+Here stand the values and what needs NumPy alone. What needs torch or NIR is imported from
+its own module, so that the command answers at once: `ann2snn`, `from_snn`, `simulate`,
+`scale_search`, `fold_batchnorm`, `nir_export`, `nir_import`.
+"""
+
+from conversion.graph import (
+    INPUT,
+    Connection,
+    Conv2dSynapse,
+    LinearSynapse,
+    Neuron,
+    Population,
+    Readout,
+    SpikingGraph,
+    Synapse,
+)
+from conversion.graph_io import load_graph, save_graph
+from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
+from conversion.parity import SpikeComparison, compare_spikes, mismatch_summary
+from conversion.quantize import QuantizeConfig, Quantized, QuantizedLayer, quantize
+
+__all__ = [
+    "INPUT",
+    "Connection",
+    "Conv2dSynapse",
+    "IntegerGraph",
+    "IntegerNeuron",
+    "IntegerPopulation",
+    "LinearSynapse",
+    "Neuron",
+    "Population",
+    "QuantizeConfig",
+    "Quantized",
+    "QuantizedLayer",
+    "Readout",
+    "SpikeComparison",
+    "SpikingGraph",
+    "Synapse",
+    "compare_spikes",
+    "load_graph",
+    "mismatch_summary",
+    "quantize",
+    "save_graph",
+]

@@ -1,0 +1,157 @@
+"""Spiking graphs in one .npz file: every array as it is, everything else as JSON.
+
+The exact form: unlike NIR it holds soft reset, initial voltages and `>=`. The entry
+"graph" is the JSON text (uint8); connection k of population i has the arrays
+"p<i>.c<k>.weight" and "p<i>.c<k>.bias", the readout "readout.weight" and "readout.bias".
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conversion.array_file import read_arrays, write_arrays
+from conversion.graph import (
+    Connection,
+    Conv2dSynapse,
+    LinearSynapse,
+    Neuron,
+    Population,
+    Readout,
+    SpikingGraph,
+    Synapse,
+)
+from snnface.errors import DataError
+
+__all__ = ["load_graph", "save_graph"]
+
+_FORMAT = "snnface-spiking-graph"
+_VERSION = 1
+_NEURON_TYPES: dict[str, tuple[type, ...]] = {
+    "leak": (int, float),
+    "threshold": (int, float),
+    "reset": (str,),
+    "fires_on_equality": (bool,),
+    "initial_voltage": (int, float),
+    "is_relay": (bool,),
+}
+
+
+def save_graph(graph: SpikingGraph, path: Path) -> None:
+    """Write `graph` whole or not at all; every weight keeps its value and type."""
+    arrays = {"readout.weight": graph.readout.weight, "readout.bias": graph.readout.bias}
+    populations = []
+    for i, population in enumerate(graph.populations):
+        inputs = []
+        for k, connection in enumerate(population.inputs):
+            synapse = connection.synapse
+            arrays[f"p{i}.c{k}.weight"] = synapse.weight
+            if synapse.bias is not None:
+                arrays[f"p{i}.c{k}.bias"] = synapse.bias
+            inputs.append({"source": connection.source, **_geometry(synapse)})
+        neuron = {name: getattr(population.neuron, name) for name in _NEURON_TYPES}
+        populations.append({"name": population.name, "shape": population.shape, "neuron": neuron, "inputs": inputs})
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "input_shape": graph.input_shape,
+        "populations": populations,
+        "readout": graph.readout.source,
+        "metadata": dict(graph.metadata),
+    }
+    text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    write_arrays(path, {"graph": text, **arrays})
+
+
+def load_graph(path: Path) -> SpikingGraph:
+    """Read a graph that `save_graph` wrote.
+
+    Raises:
+        DatasetNotFoundError: if the file does not exist.
+        DataError: if it is not such a file, or an entry is missing or of the wrong type.
+        ConversionError: if the graph in it does not fit together.
+    """
+    arrays = read_arrays(path)
+    try:
+        header = json.loads(arrays["graph"].tobytes())
+        if header["format"] != _FORMAT or header["version"] != _VERSION:
+            raise DataError(f"'{path.name}' must be a {_FORMAT} of version {_VERSION}.")
+        return SpikingGraph(
+            input_shape=_sizes(header["input_shape"]),
+            populations=tuple(_population(i, entry, arrays) for i, entry in enumerate(header["populations"])),
+            readout=Readout(
+                source=header["readout"],
+                weight=_floats(arrays, "readout.weight", 2),
+                bias=_floats(arrays, "readout.bias", 1),
+            ),
+            metadata={str(key): value for key, value in header["metadata"].items()},
+        )
+    except (KeyError, TypeError, AttributeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"'{path.name}' is not a spiking graph, or is damaged: {error!r}") from error
+
+
+def _geometry(synapse: Synapse) -> dict[str, Any]:
+    if isinstance(synapse, LinearSynapse):
+        return {"kind": "linear"}
+    return {
+        "kind": "conv2d",
+        "stride": synapse.stride,
+        "padding": synapse.padding,
+        "dilation": synapse.dilation,
+        "groups": synapse.groups,
+    }
+
+
+def _population(index: int, entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Population:
+    neuron = entry["neuron"]
+    for name, kinds in _NEURON_TYPES.items():
+        if not isinstance(neuron[name], kinds):
+            raise DataError(f"the {name} of population {entry['name']!r} must be {kinds[-1].__name__}.")
+    if neuron["reset"] not in ("zero", "subtract"):
+        raise DataError(f"population {entry['name']!r} must reset to 'zero' or by 'subtract'; got {neuron['reset']!r}.")
+    return Population(
+        name=entry["name"],
+        shape=_sizes(entry["shape"]),
+        neuron=Neuron(**{name: neuron[name] for name in _NEURON_TYPES}),
+        inputs=tuple(
+            Connection(link["source"], _synapse(f"p{index}.c{k}", link, arrays))
+            for k, link in enumerate(entry["inputs"])
+        ),
+    )
+
+
+def _synapse(prefix: str, link: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Synapse:
+    bias = _floats(arrays, f"{prefix}.bias", 1) if f"{prefix}.bias" in arrays else None
+    if link["kind"] == "linear":
+        return LinearSynapse(weight=_floats(arrays, f"{prefix}.weight", 2), bias=bias)
+    if link["kind"] != "conv2d":
+        raise DataError(f"connection {prefix} must be 'linear' or 'conv2d'; got {link['kind']!r}.")
+    stride, padding, dilation = (_sizes(link[name], low=low) for name, low in _PAIRS)
+    if not len(stride) == len(padding) == len(dilation) == 2:
+        raise DataError(f"stride, padding and dilation of connection {prefix} must be pairs.")
+    return Conv2dSynapse(
+        weight=_floats(arrays, f"{prefix}.weight", 4),
+        bias=bias,
+        stride=(stride[0], stride[1]),
+        padding=(padding[0], padding[1]),
+        dilation=(dilation[0], dilation[1]),
+        groups=_sizes([link["groups"]])[0],
+    )
+
+
+_PAIRS = (("stride", 1), ("padding", 0), ("dilation", 1))
+
+
+def _sizes(values: list[int], *, low: int = 1) -> tuple[int, ...]:
+    if not all(type(value) is int and value >= low for value in values):
+        raise DataError(f"sizes must be whole numbers of at least {low}; got {values}.")
+    return tuple(values)
+
+
+def _floats(arrays: Mapping[str, np.ndarray], name: str, num_axes: int) -> np.ndarray:
+    array = arrays[name]
+    if array.dtype.kind != "f" or array.ndim != num_axes or not np.isfinite(array).all():
+        raise DataError(f"array {name!r} must be finite floats over {num_axes} axes; got {array.dtype} {array.shape}.")
+    return array

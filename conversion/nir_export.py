@@ -1,0 +1,223 @@
+"""Spiking graphs as NIR, in a normal form that other tools read with the same spikes.
+
+NIR knows time constants, not steps: `dt_s` maps one to the other. A reader that advances
+by forward Euler with that dt gets the graph's own update:
+
+    leaky (0 < leak <= 1)   LIF, tau = dt / leak, r = 1, v_leak = 0, v_reset = 0; the
+                            weights in front are divided by leak, as Euler multiplies by
+                            dt / tau:  v' = v + dt/tau (-v + r I)
+    without leak            IF, r = 1 / dt, v_reset = 0; weights as they are:
+                            v' = v + dt r I.  Readers that ignore dt and r (norse) agree.
+    relay, OR-pool          LIF with tau = dt
+
+Every array has its full shape, kernel sizes are pairs, grouped kernels are written block
+by block into an ungrouped one, and node names sort in execution order. The last Affine
+node is the readout: its mean over time is the answer.
+
+Source: Pedersen et al. 2024, Nature Communications 15:8122 (the primitives).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nir
+import numpy as np
+
+from conversion.graph import INPUT, Conv2dSynapse, LinearSynapse, Population, SpikingGraph, Synapse
+from snnface.errors import ConfigError, UnsupportedLayerError
+from snnface.files import atomic_path
+
+__all__ = ["DEFAULT_DT_S", "block_diagonal", "nir_from_graph", "write_nir"]
+
+DEFAULT_DT_S = 1e-4
+"""The time step that snntorch's importer assumes (snntorch 1.0.0)."""
+
+
+def nir_from_graph(
+    graph: SpikingGraph, *, dt_s: float = DEFAULT_DT_S, scales: Mapping[str, float] | None = None
+) -> nir.NIRGraph:
+    """The graph as NIR nodes and edges.
+
+    Metadata, which no reader needs: dt, comparison, reset, readout, the graph's own
+    metadata, and per neuron node its population's name, whether it is a relay, and its
+    quantisation scale.
+
+    Args:
+        dt_s: length of one step in seconds.
+        scales: population name -> integer weight per float weight, where quantised.
+
+    Raises:
+        UnsupportedLayerError: if a population has no NIR form (reset by subtraction, an
+            initial voltage, `>=`), or a kernel that NIR 1.0.8 cannot describe.
+        ConfigError: if dt_s is not positive.
+    """
+    if not (np.isfinite(dt_s) and dt_s > 0):
+        raise ConfigError(f"dt_s is the length of a step in seconds and must be positive; got {dt_s}.")
+    writer = _Writer(graph.input_shape)
+    for population in graph.populations:
+        _require_expressible(population)
+        node = _neuron_node(population, dt_s, (scales or {}).get(population.name))
+        links = [
+            writer.add_synapse(link.source, graph.shape_of(link.source), _scaled(link.synapse, population.neuron.leak))
+            for link in population.inputs
+        ]
+        writer.add_population(population.name, node, links)
+    readout = LinearSynapse(weight=graph.readout.weight, bias=graph.readout.bias)
+    answers = writer.add_synapse(graph.readout.source, graph.shape_of(graph.readout.source), readout)
+    writer.add("output", nir.Output(output_type={"output": np.array([len(graph.readout.bias)])}), [answers])
+    metadata = {
+        "writer": "snnface",
+        "dt": float(dt_s),
+        "comparison": ">",
+        "reset": "zero",
+        "readout": "mean over time of the output",
+    }
+    if graph.metadata:
+        metadata["graph"] = dict(graph.metadata)
+    nodes, edges = writer.finished()
+    return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
+
+
+def write_nir(
+    graph: SpikingGraph, path: Path, *, dt_s: float = DEFAULT_DT_S, scales: Mapping[str, float] | None = None
+) -> None:
+    """Write the graph as a .nir file (HDF5), whole or not at all.
+
+    Raises:
+        UnsupportedLayerError, ConfigError: as `nir_from_graph`.
+    """
+    nodes = nir_from_graph(graph, dt_s=dt_s, scales=scales)
+    with atomic_path(path) as temporary:
+        nir.write(str(temporary), nodes)
+
+
+def block_diagonal(synapse: Conv2dSynapse) -> Conv2dSynapse:
+    """The same convolution without groups: one full kernel with zeros between the groups."""
+    if synapse.groups == 1:
+        return synapse
+    outputs, per_group, *kernel = synapse.weight.shape
+    weight = np.zeros((outputs, per_group * synapse.groups, *kernel), dtype=synapse.weight.dtype)
+    rows = outputs // synapse.groups
+    for group in range(synapse.groups):
+        weight[group * rows : (group + 1) * rows, group * per_group : (group + 1) * per_group] = synapse.weight[
+            group * rows : (group + 1) * rows
+        ]
+    return Conv2dSynapse(weight, synapse.bias, synapse.stride, synapse.padding, synapse.dilation)
+
+
+class _Writer:
+    """Collects nodes in execution order; names get their numbers when all are known."""
+
+    def __init__(self, input_shape: tuple[int, ...]) -> None:
+        self._nodes: list[tuple[str, nir.NIRNode]] = [("input", nir.Input(input_type={"input": np.array(input_shape)}))]
+        self._edges: list[tuple[int, int]] = []
+        self._populations = {INPUT: 0}
+
+    def add(self, kind: str, node: nir.NIRNode, sources: list[int]) -> int:
+        self._nodes.append((kind, node))
+        index = len(self._nodes) - 1
+        self._edges += [(source, index) for source in sources]
+        return index
+
+    def add_synapse(self, source: str, shape: tuple[int, ...], synapse: Synapse) -> int:
+        start = self._populations[source]
+        if isinstance(synapse, Conv2dSynapse):
+            return self.add("conv", _conv_node(source, synapse, shape), [start])
+        if len(shape) > 1:
+            flatten = nir.Flatten(input_type={"input": np.array(shape)}, start_dim=0, end_dim=-1)
+            start = self.add("flatten", flatten, [start])
+        bias = np.zeros(len(synapse.weight)) if synapse.bias is None else synapse.bias
+        return self.add("fc", nir.Affine(weight=synapse.weight, bias=bias), [start])
+
+    def add_population(self, name: str, node: nir.NIRNode, links: list[int]) -> None:
+        self._populations[name] = self.add("lif" if isinstance(node, nir.LIF) else "if", node, links)
+
+    def finished(self) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
+        digits = max(2, len(str(len(self._nodes) - 1)))
+        names = [f"n{index:0{digits}d}_{kind}" for index, (kind, _) in enumerate(self._nodes)]
+        nodes = {name: node for name, (_, node) in zip(names, self._nodes, strict=True)}
+        return nodes, [(names[source], names[target]) for source, target in self._edges]
+
+
+def _require_expressible(population: Population) -> None:
+    neuron = population.neuron
+    reasons = {
+        "resets by subtraction; NIR's LIF and IF reset to a value": neuron.reset != "zero",
+        "starts at a voltage other than 0; NIR has no initial state": neuron.initial_voltage != 0,
+        "fires on equality (>=); NIR fires above the threshold (>)": neuron.fires_on_equality,
+        f"has a leak of {neuron.leak}, which no time constant of at least one step gives": not 0 <= neuron.leak <= 1,
+    }
+    for reason, applies in reasons.items():
+        if applies:
+            raise UnsupportedLayerError(
+                f"population {population.name!r} {reason}, so the spikes would change. "
+                "Save the graph as .npz (conversion.graph_io.save_graph), or train it with the neuron that NIR has."
+            )
+
+
+def _neuron_node(population: Population, dt_s: float, scale: float | None) -> nir.NIRNode:
+    neuron, shape = population.neuron, population.shape
+    metadata: dict[str, str | int | float] = {"population": population.name, "is_relay": int(neuron.is_relay)}
+    if scale is not None:
+        metadata["quantisation_scale"] = scale
+    threshold, zeros = np.full(shape, float(neuron.threshold)), np.zeros(shape)
+    if neuron.leak == 0:
+        return nir.IF(r=np.full(shape, _inverse(dt_s)), v_threshold=threshold, v_reset=zeros, metadata=metadata)
+    return nir.LIF(
+        tau=np.full(shape, dt_s / neuron.leak),
+        r=np.ones(shape),
+        v_leak=zeros,
+        v_threshold=threshold,
+        v_reset=zeros.copy(),
+        metadata=metadata,
+    )
+
+
+def _inverse(dt_s: float) -> float:
+    """1 / dt, one rounding up where that makes dt * r exactly 1."""
+    inverse = 1 / dt_s
+    return inverse if inverse * dt_s == 1 else float(np.nextafter(inverse, np.inf))
+
+
+def _scaled(synapse: Synapse, leak: float) -> Synapse:
+    """The weights that a LIF node of this leak needs in front of it, ungrouped."""
+    gain = 1.0 if leak == 0 else leak
+    bias = None if synapse.bias is None else synapse.bias / gain
+    if isinstance(synapse, LinearSynapse):
+        return LinearSynapse(synapse.weight / gain, bias)
+    whole = block_diagonal(synapse)
+    return Conv2dSynapse(whole.weight / gain, bias, whole.stride, whole.padding, whole.dilation)
+
+
+def _conv_node(source: str, synapse: Conv2dSynapse, shape: tuple[int, ...]) -> nir.Conv2d:
+    square = _square(source, synapse)
+    return nir.Conv2d(
+        input_shape=(shape[1], shape[2]),
+        weight=square.weight,
+        stride=np.array(square.stride),
+        padding=np.array(square.padding),
+        dilation=np.array(square.dilation),
+        groups=1,
+        bias=np.zeros(len(square.weight)) if square.bias is None else square.bias,
+    )
+
+
+def _square(source: str, synapse: Conv2dSynapse) -> Conv2dSynapse:
+    """The same convolution with a square kernel: nir 1.0.8 takes the height for both sides."""
+    height, width = synapse.weight.shape[2:]
+    if (height - width) % 2:
+        raise UnsupportedLayerError(
+            f"the convolution behind {source!r} has a {height}x{width} kernel; NIR's shape check knows square kernels "
+            "only, and this one cannot be widened evenly on both sides. Use sides that differ by an even number."
+        )
+    rows, columns = max(width - height, 0) // 2, max(height - width, 0) // 2
+    return Conv2dSynapse(
+        weight=np.pad(synapse.weight, ((0, 0), (0, 0), (rows, rows), (columns, columns))),
+        bias=synapse.bias,
+        stride=synapse.stride,
+        padding=(
+            synapse.padding[0] + rows * synapse.dilation[0],
+            synapse.padding[1] + columns * synapse.dilation[1],
+        ),
+        dilation=synapse.dilation,
+    )

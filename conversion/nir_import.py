@@ -1,0 +1,283 @@
+"""NIR as a spiking graph: read by forward Euler, or refused with the reason.
+
+    LIF   v' = v + dt/tau (v_leak - v + r I):   leak = dt / tau, weights times r dt / tau
+    IF    v' = v + dt r I:                      leak = 0,        weights times r dt
+
+Between two neuron nodes (or the input and one) stand exactly one Conv2d, Affine or Linear,
+and any number of SumPool2d, AvgPool2d (folded into the weights behind them), uniform Scale
+and Flatten in front of it; a neuron read directly becomes a one-to-one connection. The
+weights between the last neurons and the output are the readout.
+"""
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+
+from conversion.array_file import MAX_BYTES
+from conversion.graph import INPUT, Connection, Neuron, Population, Readout, SpikingGraph
+from conversion.nir_weights import (
+    BEFORE_WEIGHTS,
+    WEIGHTS,
+    require_numbers,
+    require_values,
+    synapse_from_nodes,
+    with_gain,
+    with_readout_weights,
+)
+from snnface.errors import ConversionError, DataError, DatasetNotFoundError, UnsupportedLayerError
+
+__all__ = ["graph_from_nir", "read_nir"]
+
+_NEURONS = (nir.LIF, nir.IF)
+_SUPPORTED = (nir.Input, nir.Output, *_NEURONS, *WEIGHTS, *BEFORE_WEIGHTS)
+_BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, RuntimeError)
+_ROUNDING = 8 * np.finfo(np.float64).eps
+
+
+def graph_from_nir(nir_graph: nir.NIRGraph, *, dt_s: float | None = None) -> SpikingGraph:
+    """The spiking graph that a forward-Euler reader of `nir_graph` runs.
+
+    Weights come back within a few units of the last place of float64 (exactly, where tau
+    is dt or the neuron has no leak); biases that are all 0 come back as None. A threshold
+    or r that differs between neurons is folded into their weights.
+
+    Args:
+        dt_s: the time step in seconds; None takes it from the file's metadata ("dt").
+
+    Raises:
+        ConversionError: if there is no time step, or two that differ; or edges, shapes do not fit.
+        UnsupportedLayerError: if a node, or a value in it, has no counterpart in a graph;
+            the message names the node.
+    """
+    step = _time_step(nir_graph.metadata, dt_s)
+    order = _execution_order(nir_graph)
+    reader = _Reader(nir_graph, step)
+    for name in order:
+        reader.visit(name)
+    return reader.finished()
+
+
+def read_nir(path: Path, *, dt_s: float | None = None) -> SpikingGraph:
+    """Read a .nir file as a spiking graph; see `graph_from_nir`.
+
+    Raises:
+        DatasetNotFoundError: if the file does not exist.
+        DataError: if it is no NIR file, is damaged, links to other files, or holds more than 4 GiB.
+        ConversionError, UnsupportedLayerError: as `graph_from_nir`.
+    """
+    if not path.is_file():
+        raise DatasetNotFoundError(f"no file {str(path)!r}.")
+    try:
+        _require_harmless(path)
+        nodes = nir.read(str(path), type_check=False)
+    except _BROKEN as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"'{path.name}' is not a readable NIR file: {error!r}") from error
+    if not isinstance(nodes, nir.NIRGraph):
+        raise DataError(f"'{path.name}' must hold a NIRGraph; it holds a {type(nodes).__name__}.")
+    return graph_from_nir(nodes, dt_s=dt_s)
+
+
+def _require_harmless(path: Path) -> None:
+    """No links out of the file, and no more data than a network can have."""
+    with h5py.File(path, "r") as file:
+        sizes: list[int] = []
+        links: list[str] = []
+
+        def weigh(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                sizes.append(int(item.size or 0) * int(item.dtype.itemsize))
+
+        def note(name: str, link: Any) -> None:
+            if not isinstance(link, h5py.HardLink):
+                links.append(name)
+
+        # h5py's callbacks must not raise, so both only collect.
+        file.visititems_links(note)
+        if links:
+            raise DataError(f"'{path.name}' links to other data at {links[0]!r}; links are not followed.")
+        file.visititems(weigh)
+        if sum(sizes) > MAX_BYTES:
+            raise DataError(f"'{path.name}' unpacks to {sum(sizes)} bytes; at most {MAX_BYTES} are read.")
+
+
+def _time_step(metadata: Mapping[str, Any], dt_s: float | None) -> float:
+    stored = metadata.get("dt")
+    if stored is not None:
+        require_numbers("the file's metadata", "dt", stored)
+        stored = float(stored)
+    if stored is None and dt_s is None:
+        raise ConversionError(
+            "NIR has time constants but no time step, and this file names none. Pass dt_s, the step in seconds that "
+            "the network was made for."
+        )
+    if stored is not None and dt_s is not None and not np.isclose(stored, dt_s, rtol=1e-9, atol=0):
+        raise ConversionError(f"the file was made for a step of {stored} s; dt_s = {dt_s} was given. Leave dt_s out.")
+    step = stored if dt_s is None else dt_s
+    assert step is not None
+    if not (np.isfinite(step) and step > 0):
+        raise ConversionError(f"the time step must be positive; got {step} s.")
+    return step
+
+
+def _execution_order(graph: nir.NIRGraph) -> list[str]:
+    """Node names so that every edge looks forward; ties in name order."""
+    sources: dict[str, set[str]] = {name: set() for name in graph.nodes}
+    for source, target in graph.edges:
+        for end in (source, target):
+            if end not in sources:
+                raise ConversionError(f"an edge names the node {end!r}, which is not in the graph.")
+        sources[target].add(source)
+    sorter = TopologicalSorter(sources)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise UnsupportedLayerError(
+            f"the nodes {' -> '.join(error.args[1])} form a cycle; cycles are not supported."
+        ) from error
+    order: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += ready
+        sorter.done(*ready)
+    return order
+
+
+class _Reader:
+    """Turns nodes into populations, in execution order."""
+
+    def __init__(self, graph: nir.NIRGraph, dt_s: float) -> None:
+        self._graph = graph
+        self._dt_s = dt_s
+        self._before: dict[str, list[str]] = {name: [] for name in graph.nodes}
+        for source, target in graph.edges:
+            self._before[target].append(source)
+        self._names: dict[str, str] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._populations: list[Population] = []
+        self._readout: Readout | None = None
+
+    def visit(self, name: str) -> None:
+        node = self._graph.nodes[name]
+        if not isinstance(node, _SUPPORTED):
+            raise UnsupportedLayerError(
+                f"node {name!r} is {type(node).__name__}; a spiking graph can hold "
+                f"{', '.join(kind.__name__ for kind in _SUPPORTED)}."
+            )
+        if isinstance(node, nir.Input):
+            self._add_input(name, node)
+        elif isinstance(node, nir.Output):
+            self._add_readout(name)
+        elif isinstance(node, _NEURONS):
+            self._add_population(name, node)
+
+    def finished(self) -> SpikingGraph:
+        if self._readout is None or INPUT not in self._shapes:
+            raise ConversionError("the graph must have one Input node and one Output node.")
+        stored = self._graph.metadata.get("graph", {})
+        if not isinstance(stored, Mapping):
+            raise ConversionError(f"the file's metadata 'graph' must be names with values; got {stored!r}.")
+        return SpikingGraph(
+            input_shape=self._shapes[INPUT],
+            populations=tuple(self._populations),
+            readout=self._readout,
+            metadata={key: _plain(value) for key, value in stored.items()},
+        )
+
+    def _add_input(self, name: str, node: nir.Input) -> None:
+        if INPUT in self._shapes:
+            raise UnsupportedLayerError(f"node {name!r} is a second Input; a spiking graph has one.")
+        shape = tuple(int(size) for size in np.atleast_1d(node.input_type["input"]))
+        if len(shape) not in (1, 3):
+            raise UnsupportedLayerError(f"node {name!r} has the shape {shape}; (C, H, W) or (N,) is supported.")
+        self._names[name] = INPUT
+        self._shapes[INPUT] = shape
+
+    def _add_population(self, name: str, node: nir.NIRNode) -> None:
+        neuron, gain = _neuron(name, node, self._dt_s)
+        links = [self._connection(source, name, gain) for source in self._before[name]]
+        shape = np.shape(node.v_threshold)
+        if links and np.size(node.v_threshold) == 1:
+            # Some exporters write one number for the whole layer.
+            shape = links[0].synapse.output_shape(self._shapes[links[0].source])
+        population = str(_plain(node.metadata.get("population", name)))
+        population = name if population in self._shapes else population
+        while population in self._shapes:
+            population += "_"
+        self._populations.append(Population(population, shape, neuron, tuple(links)))
+        self._names[name] = population
+        self._shapes[population] = shape
+
+    def _add_readout(self, name: str) -> None:
+        if self._readout is not None:
+            raise UnsupportedLayerError(f"node {name!r} is a second Output; a spiking graph has one.")
+        if len(self._before[name]) != 1:
+            raise UnsupportedLayerError(
+                f"the output {name!r} must have one edge into it; it has {len(self._before[name])}."
+            )
+        link = self._connection(self._before[name][0], name, np.ones(()))
+        synapse = with_readout_weights(name, link.synapse, self._shapes[link.source])
+        bias = np.zeros(len(synapse.weight)) if synapse.bias is None else synapse.bias
+        self._readout = Readout(source=link.source, weight=synapse.weight, bias=bias)
+
+    def _connection(self, start: str, target: str, gain: np.ndarray) -> Connection:
+        """The connection that ends with node `start`, into `target`."""
+        chain: list[str] = []
+        name = start
+        while name not in self._names:
+            chain.insert(0, name)
+            if len(self._before[name]) != 1:
+                raise UnsupportedLayerError(
+                    f"node {name!r} has {len(self._before[name])} edges into it; only neurons add up several inputs."
+                )
+            name = self._before[name][0]
+        source = self._names[name]
+        synapse = synapse_from_nodes([(n, self._graph.nodes[n]) for n in chain], self._shapes[source], target)
+        return Connection(source, with_gain(target, synapse, gain, self._shapes[source]))
+
+
+def _neuron(name: str, node: nir.NIRNode, dt_s: float) -> tuple[Neuron, np.ndarray]:
+    """The neuron, and the factor on every weight into it (a scalar or the neurons' shape)."""
+    require_values(name, node, "v_reset", lambda v: v == 0, "must be 0: the graph's neurons reset to 0")
+    require_values(name, node, "r", lambda r: r == r, "must be a number")
+    require_values(name, node, "v_threshold", lambda v: v == v, "must be a number")
+    leak, gain = 0.0, dt_s * node.r
+    if isinstance(node, nir.LIF):
+        require_values(name, node, "v_leak", lambda v: v == 0, "must be 0: the graph's neurons rest at 0")
+        require_values(name, node, "tau", lambda tau: tau > 0, "must be positive")
+        require_values(name, node, "tau", lambda tau: tau == tau.flat[0], "must be the same for all neurons of a node")
+        leak = _snapped(dt_s / float(node.tau.flat[0]))
+        if leak > 1:
+            raise UnsupportedLayerError(
+                f"node {name!r} has tau = {node.tau.flat[0]} s, below the time step of {dt_s} s; forward Euler would "
+                "overshoot. Use a smaller step."
+            )
+        gain = leak * node.r
+    threshold = float(node.v_threshold.flat[0])
+    if not np.all(node.v_threshold == threshold):
+        require_values(name, node, "v_threshold", lambda v: v > 0, "must be positive where it differs between neurons")
+        gain, threshold = gain / node.v_threshold, 1.0
+    is_relay = bool(_plain(node.metadata.get("is_relay", 0)))
+    return Neuron(leak=leak, threshold=threshold, is_relay=is_relay), _snapped_array(np.asarray(gain))
+
+
+def _snapped(value: float) -> float:
+    """1 where rounding alone keeps `value` from it."""
+    return 1.0 if abs(value - 1) < _ROUNDING else value
+
+
+def _snapped_array(values: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(values - 1) < _ROUNDING, 1.0, values)
+
+
+def _plain(value: Any) -> Any:
+    """The Python value of what HDF5 gives back."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if isinstance(value, np.generic | np.ndarray) else value
