@@ -1,0 +1,60 @@
+"""How far two runs of one network agree: spike for spike, and state for state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from conversion.parity import SpikeComparison, compare_spikes
+from hardware.backends.base import RunResult
+
+__all__ = ["Agreement", "agreement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Differences of two runs of the same samples.
+
+    Attributes:
+        spikes: every population that the first run kept.
+        differing_states: per population, neurons and samples whose final v differs, or final u
+            where both runs have it.
+    """
+
+    spikes: tuple[SpikeComparison, ...]
+    differing_states: Mapping[str, int]
+
+    @property
+    def num_spikes(self) -> int:
+        """Spikes of the first run."""
+        return sum(population.num_spikes_a for population in self.spikes)
+
+    @property
+    def num_differing_spikes(self) -> int:
+        return sum(population.num_differing for population in self.spikes)
+
+    @property
+    def num_differing_states(self) -> int:
+        return sum(self.differing_states.values())
+
+    @property
+    def is_exact(self) -> bool:
+        return self.num_differing_spikes == 0 and self.num_differing_states == 0
+
+
+def agreement(first: RunResult, second: RunResult) -> Agreement:
+    """Compare two runs, bin by bin and neuron by neuron.
+
+    Raises:
+        ConversionError: if the second run did not keep a population that the first kept.
+        ShapeError: if the runs have different steps, samples or shapes.
+    """
+    comparisons = compare_spikes(first.spikes, second.spikes)
+    return Agreement(comparisons, {name: _differing_states(first, second, name) for name in first.voltage})
+
+
+def _differing_states(first: RunResult, second: RunResult, name: str) -> int:
+    differs = first.voltage[name] != second.voltage[name]
+    if name in first.current and name in second.current:
+        differs = differs | (first.current[name] != second.current[name])
+    return int(np.count_nonzero(differs))

@@ -1,0 +1,125 @@
+"""How many connections leave each input element: the number that one spike costs.
+
+A convolution's fan-out is not constant: elements near the border, or between strides,
+reach fewer outputs. Everything here is integer arithmetic, exact for any size.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from conversion.graph import Conv2dSynapse, LinearSynapse, Synapse
+
+__all__ = ["Reach", "conv_fan_out", "dense_with_padding", "fan_out", "fan_out_nonzero", "weights_per_tap"]
+
+
+def fan_out(synapse: Synapse, input_shape: tuple[int, ...]) -> Int64[np.ndarray, "..."]:
+    """Existing output connections of each input element, zero weights included.
+
+    Returns:
+        int64 of `input_shape`; its sum is the layer's dense operations, padding not counted.
+
+    >>> conv = Conv2dSynapse(weight=np.ones((1, 1, 3, 3)), padding=(1, 1))
+    >>> fan_out(conv, (1, 3, 3))[0].tolist()
+    [[4, 6, 4], [6, 9, 6], [4, 6, 4]]
+    """
+    if isinstance(synapse, LinearSynapse):
+        return np.full(input_shape, synapse.weight.shape[0], np.int64)
+    return _conv(synapse, np.ones(synapse.weight.shape, bool), input_shape)
+
+
+def fan_out_nonzero(synapse: Synapse, input_shape: tuple[int, ...]) -> Int64[np.ndarray, "..."]:
+    """As `fan_out`, only connections whose weight is not zero."""
+    if isinstance(synapse, LinearSynapse):
+        return np.count_nonzero(synapse.weight, axis=0).astype(np.int64).reshape(input_shape)
+    return _conv(synapse, synapse.weight != 0, input_shape)
+
+
+def dense_with_padding(synapse: Synapse, input_shape: tuple[int, ...]) -> int:
+    """The textbook number of multiplications, which counts those with padding too."""
+    if isinstance(synapse, LinearSynapse):
+        return int(synapse.weight.size)
+    return int(np.prod(synapse.output_shape(input_shape)[1:])) * int(synapse.weight.size)
+
+
+class Reach:
+    """Which neurons the events of one step reach through `synapse`, zero weights included."""
+
+    def __init__(self, synapse: Synapse, input_shape: tuple[int, ...]) -> None:
+        self.synapse = synapse
+        self.maps: list[np.ndarray] = []
+        if isinstance(synapse, Conv2dSynapse):
+            for axis, size in enumerate(input_shape[1:]):
+                pad, kernel = synapse.padding[axis], synapse.weight.shape[2 + axis]
+                dilation, stride = synapse.dilation[axis], synapse.stride[axis]
+                taps = _axis_taps(size, kernel, stride=stride, padding=(pad, pad), dilation=dilation)
+                self.maps.append(taps.sum(axis=0).astype(np.float32))
+
+    def __call__(self, events: Bool[np.ndarray, "F *input"]) -> Bool[np.ndarray, "F N"]:
+        """F steps of events -> F rows of neurons."""
+        outputs = self.synapse.weight.shape[0]
+        if isinstance(self.synapse, LinearSynapse):
+            return np.repeat(np.asarray(events.reshape(len(events), -1).any(axis=1))[:, None], outputs, axis=1)
+        groups = self.synapse.groups
+        grouped = events.reshape(len(events), groups, -1, *events.shape[2:]).any(axis=2)
+        rows, columns = self.maps
+        reached = np.asarray(rows @ grouped.astype(np.float32) @ columns.T > 0)
+        return np.repeat(reached, outputs // groups, axis=1).reshape(len(events), -1)
+
+
+def conv_fan_out(
+    per_tap: Int64[np.ndarray, "I *kernel"],
+    input_size: Sequence[int],
+    *,
+    stride: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+) -> Int64[np.ndarray, "I *size"]:
+    """Fan-out of a convolution over any number of axes.
+
+    Whether kernel tap k of an axis meets a valid output at input position i does not
+    depend on the other axes, so the sum over taps factors axis by axis.
+
+    Args:
+        per_tap: output channels that read input channel c through tap k.
+        padding: (before, after) per axis.
+    """
+    result = per_tap
+    for axis, size in enumerate(input_size):
+        taps = _axis_taps(
+            size, per_tap.shape[1 + axis], stride=stride[axis], padding=padding[axis], dilation=dilation[axis]
+        )
+        result = np.tensordot(result, taps.sum(axis=1), axes=([1], [0]))
+    return result
+
+
+def _axis_taps(
+    size: int, kernel: int, *, stride: int, padding: tuple[int, int], dilation: int
+) -> Int64[np.ndarray, "kernel out size"]:
+    """1 where tap k of output o reads input position i, along one axis."""
+    num_outputs = (size + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
+    outputs = np.arange(num_outputs)
+    taps = np.zeros((kernel, num_outputs, size), np.int64)
+    for tap in range(kernel):
+        position = outputs * stride - padding[0] + tap * dilation
+        inside = (position >= 0) & (position < size)
+        taps[tap, outputs[inside], position[inside]] = 1
+    return taps
+
+
+def weights_per_tap(counted: np.ndarray, groups: int) -> Int64[np.ndarray, "I *kernel"]:
+    """Sum a mask over [O, I / groups, *kernel] weights to [I, *kernel]: counted weights per input channel and tap."""
+    outputs, inputs = counted.shape[:2]
+    grouped = counted.reshape(groups, outputs // groups, *counted.shape[1:]).sum(axis=1, dtype=np.int64)
+    return grouped.reshape(groups * inputs, *counted.shape[2:])
+
+
+def _conv(synapse: Conv2dSynapse, counted: np.ndarray, input_shape: tuple[int, ...]) -> Int64[np.ndarray, "..."]:
+    return conv_fan_out(
+        weights_per_tap(counted, synapse.groups),
+        input_shape[1:],
+        stride=synapse.stride,
+        padding=[(pad, pad) for pad in synapse.padding],
+        dilation=synapse.dilation,
+    )
