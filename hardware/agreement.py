@@ -8,11 +8,11 @@ import numpy as np
 from conversion.parity import SpikeComparison, compare_spikes
 from hardware.backends.base import RunResult
 
-__all__ = ["Agreement", "agreement"]
+__all__ = ["RunAgreement", "agreement"]
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class RunAgreement:
     """Differences of two runs of the same samples.
 
     Attributes:
@@ -42,7 +42,7 @@ class Agreement:
         return self.num_differing_spikes == 0 and self.num_differing_states == 0
 
 
-def agreement(first: RunResult, second: RunResult) -> Agreement:
+def agreement(first: RunResult, second: RunResult) -> RunAgreement:
     """Compare two runs, bin by bin and neuron by neuron.
 
     Raises:
@@ -50,7 +50,7 @@ def agreement(first: RunResult, second: RunResult) -> Agreement:
         ShapeError: if the runs have different steps, samples or shapes.
     """
     comparisons = compare_spikes(first.spikes, second.spikes)
-    return Agreement(comparisons, {name: _differing_states(first, second, name) for name in first.voltage})
+    return RunAgreement(comparisons, {name: _differing_states(first, second, name) for name in first.voltage})
 
 
 def _differing_states(first: RunResult, second: RunResult, name: str) -> int:

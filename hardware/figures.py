@@ -150,9 +150,16 @@ def spike_raster(layers: Sequence[tuple[str, Sequence[Sequence[int]]]], *, num_s
     """
     heights = [max(len(neurons), 8) for _, neurons in layers]
     figure = make_subplots(
-        rows=max(len(layers), 1), cols=1, shared_xaxes=True, row_heights=heights or [1], vertical_spacing=0.015
+        rows=max(len(layers), 1),
+        cols=1,
+        shared_xaxes=True,
+        row_heights=heights or [1],
+        vertical_spacing=0.04,
+        subplot_titles=_texts([name for name, _ in layers]),
     )
-    for row, (name, neurons) in enumerate(layers, start=1):
+    # Names stand over their panel, at its left: beside it, long ones would run into each other.
+    figure.update_annotations(x=0, xanchor="left", font={"size": 12})
+    for row, (_, neurons) in enumerate(layers, start=1):
         figure.add_scatter(
             x=[step for steps in neurons for step in steps],
             y=[index for index, steps in enumerate(neurons) for _ in steps],
@@ -162,14 +169,8 @@ def spike_raster(layers: Sequence[tuple[str, Sequence[Sequence[int]]]], *, num_s
             row=row,
             col=1,
         )
-        figure.update_yaxes(
-            title_text=_text(name),
-            range=[-1, len(neurons)],
-            showticklabels=False,
-            row=row,
-            col=1,
-        )
-    _style(figure, 90 + min(3 * sum(heights), 600) + 12 * len(layers))
+        figure.update_yaxes(range=[-1, len(neurons)], showticklabels=False, row=row, col=1)
+    _style(figure, 90 + min(3 * sum(heights), 600) + 30 * len(layers))
     figure.update_xaxes(range=[-0.5, num_steps - 0.5], showgrid=False)
     figure.update_yaxes(showgrid=False, zeroline=False)
     figure.update_xaxes(title_text="step", row=max(len(layers), 1), col=1)

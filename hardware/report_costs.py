@@ -61,7 +61,7 @@ def activity_blocks(report: Report) -> Iterator[Block]:
         sizes = ", ".join(
             f"{layer.name} {len(layer.neurons)} of {grouped(layer.num_neurons)}" for layer in raster.layers
         )
-        caption = f"Spikes of clip {raster.clip_id}; neurons shown, evenly spaced: {sizes}."
+        caption = f"Spikes of clip {raster.clip_id}; neurons shown, evenly spaced among those that fired: {sizes}."
         yield Figure("raster", figures.spike_raster(shown, num_steps=raster.num_steps), caption)
 
 

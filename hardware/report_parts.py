@@ -218,13 +218,17 @@ def confusion_of(
 
 
 def raster_of(spikes: Mapping[str, np.ndarray], *, sample: int, clip_id: str, max_neurons: int = 60) -> Raster:
-    """Spikes of one sample, [T, B, *shape] by population, of at most `max_neurons` neurons a layer, evenly spaced."""
+    """Spikes of one sample, [T, B, *shape] by population.
+
+    Of each layer at most `max_neurons` are shown, evenly spaced among those that fired.
+    """
     layers = []
     num_steps = 0
     for name, train in spikes.items():
         flat = train[:, sample].reshape(len(train), -1)
         num_steps = len(flat)
-        shown = np.linspace(0, flat.shape[1] - 1, min(max_neurons, flat.shape[1])).round().astype(int)
+        fired = np.flatnonzero(flat.any(axis=0))
+        shown = fired[np.linspace(0, len(fired) - 1, min(max_neurons, len(fired))).round().astype(int)]
         layers.append(
             RasterLayer(
                 name=name,

@@ -47,7 +47,7 @@ LOIHI2 = HardwareTarget(
     cores_per_chip=128,
     synapse_bytes_per_core=128 * 1024,
     input_axons_per_core=None,
-    source="Intel, Loihi 2 technology brief 2021; 192 KiB a core are freely partitioned, 128 KiB for weights is assumed",
+    source="Intel, Loihi 2 technology brief 2021; of 192 KiB a core, 128 KiB for weights are assumed",
 )
 
 TARGETS = {target.name: target for target in (LOIHI1, LOIHI2)}

@@ -369,13 +369,19 @@ def test_confusion_counts_clips_by_true_row_and_predicted_column() -> None:
     assert confusion.counts == ((0, 2, 0), (0, 0, 0), (0, 0, 1))
 
 
-def test_raster_shows_evenly_spaced_neurons_and_their_steps() -> None:
+def test_raster_shows_evenly_spaced_neurons_of_those_that_fired() -> None:
     train = np.zeros((4, 2, 10), np.uint8)
     train[[1, 3], 1, 9] = 1
+    train[0, 1, 2:7] = 1
     raster = raster_of({"layer": train}, sample=1, clip_id="c", max_neurons=3)
     layer = raster.layers[0]
-    assert (raster.num_steps, layer.num_neurons, layer.neurons) == (4, 10, (0, 4, 9))
-    assert layer.steps == ((), (), (1, 3))
+    assert (raster.num_steps, layer.num_neurons, layer.neurons) == (4, 10, (2, 4, 9))
+    assert layer.steps == ((0,), (0,), (1, 3))
+
+
+def test_raster_of_a_silent_layer_is_empty() -> None:
+    raster = raster_of({"layer": np.zeros((4, 1, 10), np.uint8)}, sample=0, clip_id="c")
+    assert (raster.layers[0].num_neurons, raster.layers[0].neurons) == (10, ())
 
 
 def test_clip_picture_names_the_highest_answers_first() -> None:

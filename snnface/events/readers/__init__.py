@@ -1,1 +1,143 @@
-"""To be filled."""
+"""Reading recordings of event cameras: one table of formats, recognised by content."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from snnface.errors import DataError, DatasetNotFoundError
+from snnface.events.readers.base import EventFile
+from snnface.events.readers.prophesee_header import prophesee_header
+from snnface.events.sensor_data import SensorData
+from snnface.events.window import Resolution
+
+__all__ = ["FORMATS", "EventFile", "Format", "open_events", "read"]
+
+# Enough for any text header; the rest of a file is never needed to recognise it.
+HEAD_BYTES = 1 << 16
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def read(path: str | Path, *, resolution: Resolution | None = None) -> SensorData:
+    """Read a whole recording: its events, and frames and triggers where the format has them.
+
+    Args:
+        resolution: size of the sensor; needed where the file does not state it, and used
+            instead of the file's own where it does.
+
+    Raises:
+        DatasetNotFoundError: if there is no such file.
+        DataError: if the file is empty, damaged, or in a format that is not read here.
+        EventOrderError: if the events' times run backwards.
+    """
+    return open_events(path, resolution=resolution).read()
+
+
+def open_events(path: str | Path, *, resolution: Resolution | None = None) -> EventFile:
+    """Open a recording to go through it in time slices, in bounded memory.
+
+    The format is recognised by the file's content, never by its name.
+
+        for events in open_events("face.raw").slices(33_000):
+            ...
+
+    Args, Raises: as `read`.
+    """
+    path = Path(path)
+    head = _head(path)
+    for known in FORMATS:
+        if known.matches(path, head):
+            if known.open is None:
+                raise DataError(
+                    f"{path} is in the format {known.name}, which is recognised but not read. "
+                    f"Convert it to one of: {_readable()}."
+                )
+            return known.open(path, resolution)
+    raise DataError(
+        f"{path} is no event recording in a known format; it begins with {head[:12]!r}. Readable are: {_readable()}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One row of the table of formats.
+
+    Attributes:
+        name: for messages.
+        matches: (path, first bytes) -> whether the file is in this format.
+        open: (path, resolution) -> the open file; imports the format's own module, so
+            that a reader costs nothing until it is used. None: known, but not read.
+    """
+
+    name: str
+    matches: Callable[[Path, bytes], bool]
+    open: Callable[[Path, Resolution | None], EventFile] | None
+
+
+def _head(path: Path) -> bytes:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the path of one recording in it.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError as error:
+        raise DatasetNotFoundError(f"there is no file {path}; check the path of the recording.") from error
+    if not head:
+        raise DataError(f"{path} is empty (0 bytes); copy or record it again.")
+    return head
+
+
+def _readable() -> str:
+    return ", ".join(known.name for known in FORMATS if known.open is not None)
+
+
+def _is_prophesee(*encodings: str) -> Callable[[Path, bytes], bool]:
+    def matches(path: Path, head: bytes) -> bool:
+        header = prophesee_header(path, head)
+        return header is not None and header.encoding in encodings
+
+    return matches
+
+
+def _begins_with(*signatures: bytes) -> Callable[[Path, bytes], bool]:
+    return lambda path, head: head.startswith(signatures)
+
+
+def _is_ecf(path: Path, head: bytes) -> bool:
+    if not head.startswith(HDF5_SIGNATURE):
+        return False
+    from snnface.events.readers.hdf5 import holds
+
+    return holds(path, "CD/events")
+
+
+def _open_evt3(path: Path, resolution: Resolution | None) -> EventFile:
+    from snnface.events.readers.evt3 import Evt3File
+
+    return Evt3File(path, resolution=resolution)
+
+
+def _open_aedat4(path: Path, resolution: Resolution | None) -> EventFile:
+    from snnface.events.readers.aedat4 import Aedat4File
+
+    return Aedat4File(path, resolution=resolution)
+
+
+def _open_hdf5(path: Path, resolution: Resolution | None) -> EventFile:
+    from snnface.events.readers.hdf5 import Hdf5File
+
+    return Hdf5File(path, resolution=resolution)
+
+
+# The first row that matches decides. A new format is one module and one row.
+FORMATS = (
+    Format("Prophesee EVT3 RAW", _is_prophesee("EVT3"), _open_evt3),
+    Format("Prophesee EVT2 RAW", _is_prophesee("EVT2"), None),
+    Format("Prophesee EVT2.1 RAW", _is_prophesee("EVT21"), None),
+    Format("Prophesee EVT4 RAW", _is_prophesee("EVT4"), None),
+    Format("Prophesee DAT", _is_prophesee("DAT"), None),
+    Format("AEDAT4", _begins_with(b"#!AER-DAT4."), _open_aedat4),
+    Format("AEDAT 1 to 3", _begins_with(b"#!AER-DAT"), None),
+    Format("Prophesee HDF5 (ECF)", _is_ecf, None),
+    Format("HDF5 in the DSEC layout", _begins_with(HDF5_SIGNATURE), _open_hdf5),
+    Format("ROS bag", _begins_with(b"#ROSBAG"), None),
+)

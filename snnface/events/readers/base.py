@@ -1,0 +1,116 @@
+"""What every open recording offers, whatever its format."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from snnface.errors import ConfigError, DataError, EventOrderError
+from snnface.events.sensor_data import SensorData
+from snnface.events.stream import EventStream
+from snnface.events.window import Resolution
+
+__all__ = ["EventFile", "checked_stream", "joined"]
+
+
+class EventFile(ABC):
+    """A recording on disk whose header has been read and whose events have not.
+
+    A format is a subclass with two methods: `chunks` decodes the events piece by piece,
+    `read` decodes the whole file. No file handle stays open between calls, and every
+    call starts at the beginning.
+
+    Attributes:
+        path: where it lies.
+        resolution: size of the sensor; the caller's, or else the one that the file states.
+    """
+
+    def __init__(self, path: Path, resolution: Resolution) -> None:
+        self.path = path
+        self.resolution = resolution
+
+    @abstractmethod
+    def chunks(self) -> Iterator[EventStream]:
+        """The events in file order, in pieces whose size the format chooses; the pieces may be empty."""
+
+    @abstractmethod
+    def read(self) -> SensorData:
+        """Everything in the file: events, and frames and triggers where the format has them."""
+
+    def slices(self, step_us: int) -> Iterator[EventStream]:
+        """The events in consecutive time slices of `step_us`.
+
+        Slice k holds the events of [t0 + k * step_us, t0 + (k + 1) * step_us), t0 being
+        the time of the first event. A slice without events is yielded empty, so that the
+        k-th slice always belongs to the k-th step; a file without events has no slices.
+        All slices joined are exactly `read().events`. Memory holds one slice and one
+        decoded chunk, whatever the length of the file.
+
+        Raises:
+            ConfigError: if the step is not positive.
+            EventOrderError: where time runs backwards, when that slice is reached.
+            DataError: where the file is damaged, when that slice is reached.
+        """
+        if step_us < 1:
+            raise ConfigError(f"a time step must be at least 1 us; got {step_us}.")
+        return self._cut(step_us)
+
+    def _cut(self, step_us: int) -> Iterator[EventStream]:
+        parts: list[EventStream] = []
+        end_us: int | None = None
+        latest_us = 0
+        for chunk in self.chunks():
+            if chunk.is_empty:
+                continue
+            first_us = int(chunk.t_us[0])
+            if end_us is None:
+                end_us = first_us + step_us
+            elif first_us < latest_us:
+                raise _runs_backwards(self.path, latest_us, first_us)
+            latest_us = int(chunk.t_us[-1])
+            start = 0
+            while latest_us >= end_us:
+                stop = start + int(np.searchsorted(chunk.t_us[start:], end_us, side="left"))
+                yield joined([*parts, chunk[start:stop]], self.resolution)
+                parts, start, end_us = [], stop, end_us + step_us
+            parts.append(chunk[start:])
+        if end_us is not None:
+            yield joined(parts, self.resolution)
+
+
+def joined(parts: list[EventStream], resolution: Resolution) -> EventStream:
+    """Streams in order of time, as one; a single part is handed on without a copy."""
+    filled = [part for part in parts if not part.is_empty]
+    if len(filled) == 1:
+        return filled[0]
+    if not filled:
+        return EventStream.empty(resolution)
+    return EventStream(
+        x=np.concatenate([part.x for part in filled]),
+        y=np.concatenate([part.y for part in filled]),
+        t_us=np.concatenate([part.t_us for part in filled]),
+        polarity=np.concatenate([part.polarity for part in filled]),
+        resolution=resolution,
+    )
+
+
+def checked_stream(
+    path: Path, *, x: np.ndarray, y: np.ndarray, t_us: np.ndarray, polarity: np.ndarray, resolution: Resolution
+) -> EventStream:
+    """Decoded columns as a stream; an error in them names the file.
+
+    Raises:
+        EventOrderError, DataError: as `EventStream`, with the path in front.
+    """
+    try:
+        return EventStream(x=x, y=y, t_us=t_us, polarity=polarity, resolution=resolution)
+    except DataError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _runs_backwards(path: Path, before_us: int, after_us: int) -> EventOrderError:
+    return EventOrderError(
+        f"{path}: event times must not run backwards; an event at {after_us} us comes after {before_us} us. "
+        "Sort the events, or split the recording there."
+    )
