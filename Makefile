@@ -5,7 +5,7 @@ LAVA := .venv-lava
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint lava lava-dl lava-if-possible bench clean
+.PHONY: demo test lint lava lava-dl lava-if-possible bench pretrained clean
 
 demo: $(VENV)/installed lava-if-possible
 	$(BIN)/snnface demo --out runs/demo --overwrite
@@ -30,6 +30,10 @@ lava-if-possible:
 
 bench: $(VENV)/developed
 	$(BIN)/python benchmarks/run.py
+
+# The model that ships with the package; a new one is a reviewed change.
+pretrained: $(VENV)/installed
+	$(BIN)/python -m snnface.app.pretrained
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,7 +1,7 @@
 """Frozen dataclass <-> JSON, strictly: an unknown key or a wrong type is an error.
 
-A field may be a plain value, a tuple, another config, or a union of configs; a config
-inside a union is written with its class name under `"type"`.
+A field may be a plain value, a tuple, a mapping from names, another config, or a union of
+configs; every config is written with its class name under `"type"`.
 """
 
 import dataclasses
@@ -63,6 +63,10 @@ def _build(kind: Any, data: Any, path: str) -> Any:
         if len(kinds) != len(data):
             raise ConfigError(f"{path} must have {len(kinds)} entries; got {len(data)}.")
         return tuple(_build(k, item, f"{path}[{i}]") for i, (k, item) in enumerate(zip(kinds, data, strict=True)))
+    if origin in (dict, Mapping):
+        if not isinstance(data, dict):
+            raise ConfigError(f"{path} must be an object; got {data!r}.")
+        return {key: _build(get_args(kind)[1], item, f"{path}.{key}") for key, item in data.items()}
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, data, path)
     return _build_plain(kind, data, path)

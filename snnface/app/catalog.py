@@ -19,7 +19,19 @@ from snnface.spiking.encoder import ConvSnn, ConvSnnConfig
 from snnface.tasks.action_units import ActionUnitTask, ActionUnitTaskConfig
 from snnface.tasks.base import Task
 
-__all__ = ["DATASETS", "ENCODERS", "HEADS", "REPRESENTATIONS", "TASKS", "TEMPORAL", "dataset_of", "model_of", "task_of"]
+__all__ = [
+    "DATASETS",
+    "ENCODERS",
+    "HEADS",
+    "REPRESENTATIONS",
+    "TASKS",
+    "TEMPORAL",
+    "class_names_of",
+    "dataset_of",
+    "model_of",
+    "representation_of",
+    "task_of",
+]
 
 DATASETS: dict[type, Callable[..., Any]] = {SyntheticFacesConfig: SyntheticFaces}
 
@@ -47,6 +59,11 @@ def dataset_of(
 ) -> SyntheticFaces:
     """The recipe's data set; synthesised on first use, read from `cache_dir` afterwards."""
     return DATASETS[type(recipe.data)](recipe.data, cache_dir, on_progress=on_progress)
+
+
+def class_names_of(recipe: Recipe) -> tuple[str, ...]:
+    """The names of the recipe's classes, in index order; no recording is made for them."""
+    return DATASETS[type(recipe.data)](recipe.data, None).class_names[recipe.task.target]
 
 
 def representation_of(recipe: Recipe) -> Representation:

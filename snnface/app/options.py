@@ -17,9 +17,9 @@ def parse(kind: type[T], arguments: Sequence[str], *, verb: str, default: T | No
     """Options of `snnface <verb>` into a dataclass; a wrong option exits with status 2 and its nearest names."""
     return tyro.cli(
         kind,
-        args=list(arguments),
+        args=arguments,
         prog=f"snnface {verb}",
-        default=default,
+        default=tyro.MISSING_NONPROP if default is None else default,
         config=(tyro.conf.AvoidSubcommands,),
     )
 

@@ -62,7 +62,7 @@ def demo_plif() -> Recipe:
     Source: Mastropasqua et al. 2025, "Exploring Spatial-Temporal Dynamics in Event-based
     Facial Micro-Expression Analysis", sec. 4.3.
     Departs from the paper in: synthetic faces, 8 action units, 32 x 32 pictures, 16 and 32
-    maps, 128 and 80 features, counts cut at 15, 12 epochs.
+    maps, 128 and 80 features, counts cut at 15, 20 epochs.
     """
     return Recipe(
         name="demo-plif",
@@ -70,7 +70,7 @@ def demo_plif() -> Recipe:
         data=SyntheticFacesConfig(),
         representation=HistogramConfig(resolution=Resolution(height=32, width=32), max_count=15),
         encoder=ConvSnnConfig(channels=(16, 32), features=(128, 80)),
-        training=TrainingConfig(num_epochs=12, batch_size=16, learning_rate=3e-3),
+        training=TrainingConfig(num_epochs=20, batch_size=16, learning_rate=3e-3),
     )
 
 
@@ -89,7 +89,7 @@ def demo_c3d() -> Recipe:
         representation=spiking.representation,
         encoder=C3dConfig(channels=((16,), (32,), (64,))),
         head=MlpHeadConfig(),
-        training=TrainingConfig(num_epochs=12, batch_size=16, learning_rate=1e-3),
+        training=TrainingConfig(num_epochs=20, batch_size=16, learning_rate=1e-3),
     )
 
 

@@ -1,11 +1,11 @@
 """A run: one recipe, trained and evaluated in one folder that explains itself.
 
-    recipe.json          what was asked for, whole
-    environment.json     versions and machine it ran on
-    metrics.jsonl        one line an epoch
-    model.safetensors    the weights that were best on the validation subjects
-    last/                the state that `--resume` goes on from
-    evaluation.json      the test subjects, read once, with chance and constant baselines
+recipe.json          what was asked for, whole
+environment.json     versions and machine it ran on
+metrics.jsonl        one line an epoch
+model.safetensors    the weights that were best on the validation subjects
+last/                the state that `--resume` goes on from
+evaluation.json      the test subjects, read once, with chance and constant baselines
 """
 
 import json
@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor, nn
 
-from snnface.app.catalog import dataset_of, model_of, representation_of, task_of
+from snnface.app.catalog import class_names_of, dataset_of, model_of, representation_of, task_of
 from snnface.app.progress import counting_bar
 from snnface.app.recipes import Recipe
 from snnface.config import from_json, to_json
@@ -116,7 +116,7 @@ def open_experiment(recipe: Recipe, *, cache_dir: Path, console: Console) -> Exp
 def train_run(
     experiment: Experiment, out: Path, *, console: Console, resume: bool = False, devices: int | str = "auto"
 ) -> nn.Module:
-    """Train into the folder `out`; returns the model with its best weights.
+    """Train into the folder `out`; returns the model with its best weights, in eval mode.
 
     Raises:
         ConfigError: if the folder holds a run and `resume` is off, or was made by another recipe.
@@ -153,7 +153,7 @@ def train_run(
             observers=observers,  # type: ignore[arg-type]
         )
     load_weights(model, out / "model.safetensors")
-    return model
+    return model.eval()
 
 
 def load_run(folder: Path) -> tuple[Recipe, nn.Module]:
@@ -169,7 +169,7 @@ def load_run(folder: Path) -> tuple[Recipe, nn.Module]:
     if not (folder / "recipe.json").is_file():
         raise CheckpointError(f"{folder} holds no recipe.json; name a run folder made by `snnface train`.")
     recipe = from_json(Recipe, (folder / "recipe.json").read_text(encoding="utf-8"))
-    model = model_of(recipe, len(recipe.data.action_units))
+    model = model_of(recipe, len(class_names_of(recipe)))
     load_weights(model, folder / "model.safetensors")
     return recipe, model.eval()
 
@@ -256,5 +256,3 @@ def _environment() -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in packages},
     }
-
-

@@ -7,9 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from hardware.energy_ratio import energy_ratios
+from snnface.app.deployment import Deployment
 from snnface.app.run import Experiment, Scores, TestResult
 
-__all__ = ["print_scores", "print_training"]
+__all__ = ["print_deployment", "print_scores", "print_training"]
 
 
 def print_training(out: Path) -> None:
@@ -23,8 +25,10 @@ def print_training(out: Path) -> None:
     )
 
 
-def print_scores(experiment: Experiment, results: Mapping[str, TestResult]) -> None:
-    """Accuracy on the test subjects: models, constant answer, chance."""
+def print_scores(
+    experiment: Experiment, results: Mapping[str, TestResult], *, deployment: Deployment | None = None
+) -> None:
+    """Accuracy on the test subjects: models, the first of them on the chip, constant answer, chance."""
     first = next(iter(results.values()))
     source = "synthetic faces" if experiment.dataset.is_synthetic else experiment.dataset.name
     table = Table(title=f"{first.num_clips} clips of {first.num_subjects} unseen subjects, {source}", title_style="")
@@ -32,6 +36,8 @@ def print_scores(experiment: Experiment, results: Mapping[str, TestResult]) -> N
         table.add_column(column, justify="left" if not column else "right")
     for name, result in results.items():
         add_scores(table, name, result.model)
+        if deployment is not None and result is first:
+            add_scores(table, f"{name}, fixed point", deployment.fixed_point_scores)
     add_scores(table, "constant answer", first.constant)
     add_scores(table, "chance", first.chance)
     Console().print(table)
@@ -41,3 +47,28 @@ def add_scores(table: Table, name: str, scores: Scores) -> None:
     """One row of accuracies in per cent."""
     interval = "" if scores.interval is None else f"{100 * scores.interval[0]:.1f} .. {100 * scores.interval[1]:.1f}"
     table.add_row(name, f"{100 * scores.top1:.1f}", interval, f"{100 * scores.top3:.1f}")
+
+
+def print_deployment(deployment: Deployment) -> None:
+    """What each step to the chip changed, and what a clip costs."""
+    table = Table(title=f"to {deployment.target}", title_style="")
+    for column in ("step", "spikes", "differing", "note"):
+        table.add_column(column, justify="right" if column in ("spikes", "differing") else "left")
+    for row in deployment.agreement:
+        spikes = sum(comparison.num_spikes_a for comparison in row.comparisons)
+        if row.not_run:
+            table.add_row(row.step, "", "", f"not run: {row.not_run}")
+        else:
+            table.add_row(row.step, f"{spikes:,}", f"{row.num_differing:,}", row.note)
+    console = Console()
+    console.print(table)
+    totals = deployment.operations.totals
+    console.print(
+        f"a clip: {totals['spikes'].mean:,.0f} spikes, {totals['synops'].mean:,.0f} synaptic operations, "
+        f"{totals['macs'].mean:,.0f} multiply-accumulates; rate {100 * deployment.operations.rate:.2f} %"
+    )
+    for ratio in energy_ratios(deployment.energy):
+        console.print(ratio.sentence)
+    for fit in deployment.fits:
+        reasons = f" ({'; '.join(fit.reasons)})" if fit.reasons else ""
+        console.print(f"{fit.target}: {fit.verdict}, at least {fit.cores} cores{reasons}")

@@ -1,1 +1,32 @@
-"""To be filled."""
+"""Faces: action units, landmarks, the built-in 3-D face, its motion, and its pictures."""
+
+from snnface.faces.action_units import ACTION_UNITS, ActionUnit, action_unit
+from snnface.faces.camera import OrthographicCamera
+from snnface.faces.complexion import Complexion
+from snnface.faces.landmarks import MIRROR68, mean_landmarks
+from snnface.faces.model import FaceMesh
+from snnface.faces.procedural import ProceduralFace
+from snnface.faces.render import FaceRenderer, Light
+from snnface.faces.scene import Person, Scene, SceneConfig
+from snnface.faces.trajectories import Activation, Trajectory, TrajectoryConfig, drawn_trajectory
+
+__all__ = [
+    "ACTION_UNITS",
+    "MIRROR68",
+    "ActionUnit",
+    "Activation",
+    "Complexion",
+    "FaceMesh",
+    "FaceRenderer",
+    "Light",
+    "OrthographicCamera",
+    "Person",
+    "ProceduralFace",
+    "Scene",
+    "SceneConfig",
+    "Trajectory",
+    "TrajectoryConfig",
+    "action_unit",
+    "drawn_trajectory",
+    "mean_landmarks",
+]

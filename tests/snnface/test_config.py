@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -26,6 +27,7 @@ class Outer:
     widths: tuple[int, ...] = (1, 2)
     pair: tuple[float, float] | None = None
     mode: Literal["fast", "slow"] = "fast"
+    parts: Mapping[str, Right] = field(default_factory=dict)
 
 
 @given(
@@ -36,6 +38,7 @@ class Outer:
         widths=st.lists(st.integers(), max_size=4).map(tuple),
         pair=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)),
         mode=st.sampled_from(["fast", "slow"]),
+        parts=st.dictionaries(st.text(max_size=3), st.builds(Right, rate=st.floats(0, 1)), max_size=2),
     )
 )
 def test_write_then_read_is_the_identity(config: Outer) -> None:

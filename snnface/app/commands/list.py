@@ -28,8 +28,8 @@ def main(arguments: list[str]) -> None:
         table.add_row("recipe", name, make().source)
     for name, target in TARGETS.items():
         table.add_row("target", name, target.source)
-    for name in FORMATS:
-        table.add_row("file format", name, "read")
+    for known in FORMATS:
+        table.add_row("file format", known.name, "read" if known.open else "recognised, not read yet")
     table.add_row("backend", "reference", "float64, the definition")
     table.add_row("backend", "fixed_point", "Loihi integers, bit-exact")
     python = find_lava_python()

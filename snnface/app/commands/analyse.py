@@ -1,0 +1,65 @@
+"""`snnface analyse FILE`"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from hardware.report import write_report
+from snnface.app.analysis import Analysis, analyse
+from snnface.app.options import parse
+from snnface.app.pretrained import PRETRAINED
+from snnface.events.window import Resolution
+
+__all__ = ["main"]
+
+MAX_ROWS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """A recording of an event camera through the trained network, in float and in Loihi fixed point."""
+
+    file: tyro.conf.Positional[Path]
+    """Prophesee RAW, AEDAT4 or HDF5; recognised by content."""
+    model: Path = PRETRAINED
+    """A run folder; default: the model that ships with the package."""
+    resolution: tuple[int, int] | None = None
+    """Height and width of the sensor, where the file does not state them."""
+    out: Path | None = None
+    """The page to write; default: runs/analyse/<file name>.html."""
+
+
+def main(arguments: list[str]) -> None:
+    options = parse(Options, arguments, verb="analyse")
+    resolution = None if options.resolution is None else Resolution(*options.resolution)
+    analysis = analyse(options.file, options.model, resolution=resolution, date=date.today().isoformat())
+    page = options.out or Path("runs/analyse") / f"{options.file.name}.html"
+    write_report(analysis.report, page)
+    _print(analysis)
+    print(page)
+
+
+def _print(analysis: Analysis) -> None:
+    """The recording in one line, whether it shows a face, and the answers window by window."""
+    console, summary = Console(), analysis.summary
+    on_percent = 100 * (summary.on_fraction or 0)
+    console.print(
+        f"{summary.name}: {summary.num_events:,} events, {summary.sensor}, {summary.duration_s:.3f} s, "
+        f"{summary.event_rate:,.0f} events/s, {on_percent:.1f} % ON",
+        highlight=False,
+    )
+    console.print(analysis.sentence, highlight=False)
+    predictions = analysis.report.predictions
+    assert predictions is not None
+    table = Table(title=predictions.title, title_style="")
+    for column in predictions.columns:
+        table.add_column(column)
+    for row in predictions.rows[:MAX_ROWS]:
+        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
+    console.print(table)
+    if len(predictions.rows) > MAX_ROWS:
+        console.print(f"... and {len(predictions.rows) - MAX_ROWS} more windows; the page has them all")

@@ -1,0 +1,34 @@
+"""`snnface export RUN --out model.nir`"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from conversion.from_snn import graph_from_model
+from conversion.nir_export import DEFAULT_DT_S, write_nir
+from snnface.app.options import parse
+from snnface.app.run import load_run
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Write a trained spiking network as a NIR file that snntorch and norse read with the same spikes."""
+
+    run: tyro.conf.Positional[Path]
+    """A run folder made by `snnface train`."""
+    out: Path
+    """The .nir file to write."""
+    dt_s: float = DEFAULT_DT_S
+    """Length of one step in seconds, which turns leaks into time constants."""
+
+
+def main(arguments: list[str]) -> None:
+    options = parse(Options, arguments, verb="export")
+    _, model = load_run(options.run)
+    graph = graph_from_model(model)
+    write_nir(graph, options.out, dt_s=options.dt_s)
+    num_neurons = sum(population.num_neurons for population in graph.populations)
+    print(f"{options.out}: {len(graph.populations)} populations, {num_neurons} neurons, dt {options.dt_s:g} s")

@@ -1,0 +1,278 @@
+"""From a trained run to the chip, in named steps, each with the number of spikes that it changed.
+
+    trained network -> spiking graph (NIR file)     0 spikes may change
+    spiking graph -> integers, fixed point          the one step that loses something
+    fixed point -> Lava                             0 spikes, 0 states may change
+
+The result is `deployment.json`; the spiking graph is `model.nir`.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from rich.console import Console
+from torch import nn
+
+from conversion.from_snn import graph_from_model
+from conversion.graph import SpikingGraph
+from conversion.nir_export import write_nir
+from conversion.nir_import import read_nir
+from conversion.parity import SpikeComparison, compare_spikes
+from conversion.quantize import QuantizeConfig, Quantized, QuantizedLayer, quantize
+from conversion.simulate import simulate
+from hardware.agreement import agreement
+from hardware.ann_operations import AnnOperations, count_ann_operations
+from hardware.backends.base import RunResult
+from hardware.backends.fixed_point import FixedPointBackend
+from hardware.backends.lava import LavaBackend, find_lava_python
+from hardware.backends.reference import ReferenceBackend
+from hardware.energy import EnergyEstimate, energy_estimates
+from hardware.operation_counts import NetworkOperations
+from hardware.operation_summary import AnnSummary, OperationsSummary, summarise_ann_operations, summarise_operations
+from hardware.operations import count_operations
+from hardware.report_parts import Agreement
+from hardware.resources import ChipFit, chip_fit
+from hardware.target import LOIHI2, TARGETS, HardwareTarget
+from snnface.app.progress import counting_bar
+from snnface.app.run import Experiment, Scores, scores_of
+from snnface.config import to_json
+from snnface.datasets.samples import batches
+from snnface.errors import UnsupportedLayerError
+from snnface.files import write_text
+from snnface.spiking.activity import record_activity
+
+__all__ = [
+    "Deployment",
+    "DeploymentConfig",
+    "Prepared",
+    "added_comparisons",
+    "compare_lava",
+    "deploy_run",
+    "integer_counts",
+    "prepare",
+]
+
+CLIPS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentConfig:
+    """How a trained network goes to the chip.
+
+    Attributes:
+        target: the chip, by name.
+        parity_clips: clips on which the trained network and the NIR graph are compared.
+        lava_clips: clips that Lava runs too; it takes seconds for each.
+    """
+
+    target: str = "loihi2"
+    parity_clips: int = 8
+    lava_clips: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Everything measured on the way to the chip; plain values, written as JSON."""
+
+    target: str
+    num_clips: int
+    agreement: tuple[Agreement, ...]
+    quantized: tuple[QuantizedLayer, ...]
+    float_scores: Scores
+    fixed_point_scores: Scores
+    num_folds: int
+    num_saturations: int
+    operations: OperationsSummary
+    baseline: AnnSummary | None
+    energy: tuple[EnergyEstimate, ...]
+    fits: tuple[ChipFit, ...]
+    warnings: tuple[str, ...]
+    fixed_point_seconds: float
+    lava_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A trained network as a graph and as integers."""
+
+    graph: SpikingGraph
+    quantized: Quantized
+    target: HardwareTarget
+
+
+def prepare(model: nn.Module, *, target: HardwareTarget = LOIHI2, nir_path: Path | None = None) -> Prepared:
+    """Fold, export and quantise.
+
+    The graph that goes on is the one read back from the NIR file where `nir_path` is
+    given, so that what is deployed is what other tools can load.
+    """
+    graph = graph_from_model(copy.deepcopy(model).double().eval())
+    if nir_path is not None:
+        write_nir(graph, nir_path)
+        graph = read_nir(nir_path)
+    quantized = quantize(graph, QuantizeConfig(weight_bits=target.weight_bits, input_bits=target.input_bits))
+    return Prepared(graph, quantized, target)
+
+
+def deploy_run(
+    experiment: Experiment,
+    model: nn.Module,
+    out: Path,
+    *,
+    config: DeploymentConfig | None = None,
+    baseline: nn.Module | None = None,
+    console: Console,
+) -> Deployment:
+    """Take a trained run to the chip and write `model.nir` and `deployment.json` into its folder.
+
+    Accuracy and counts are taken over all test clips; nothing is chosen by them.
+
+    Args:
+        baseline: the trained ANN to count and compare energy with.
+
+    Raises:
+        UnsupportedLayerError: if the network, or its input, has no form on the chip.
+    """
+    config = config or DeploymentConfig()
+    prepared = prepare(model, target=TARGETS[config.target], nir_path=out / "model.nir")
+    backend = FixedPointBackend()
+    program = backend.compile(prepared.quantized.graph, prepared.target)
+    num_clips = len(experiment.split.test)
+    operations: list[NetworkOperations] = []
+    rounding: list[tuple[SpikeComparison, ...]] = []
+    answers, float_answers, seconds, folds, saturations = [], [], 0.0, 0, 0
+    with counting_bar(console, "fixed point") as on_progress:
+        for spikes in integer_batches(experiment, prepared.target):
+            run = backend.run(program, spikes)
+            exact = simulate(prepared.graph, spikes)
+            rounding.append(compare_spikes(exact.spikes, run.spikes))
+            operations.append(count_operations(prepared.quantized.graph, spikes, run.spikes))
+            answers.append(run.answers)
+            float_answers.append(exact.answers)
+            seconds += run.seconds
+            folds += sum(run.num_folds.values())
+            saturations += sum(run.num_saturations.values())
+            on_progress(sum(map(len, answers)), num_clips)
+    total = operations[0]
+    for more in operations[1:]:
+        total = total.combine(more)
+    counted = None if baseline is None else _count_baseline(experiment, baseline)
+    first = next(integer_batches(experiment, prepared.target))
+    lava, lava_seconds = compare_lava(prepared, first[:, : config.lava_clips])
+    deployment = Deployment(
+        target=config.target,
+        num_clips=num_clips,
+        agreement=(
+            _compare_trained(model, prepared, first[:, : config.parity_clips]),
+            Agreement(
+                step="float graph → fixed point",
+                comparisons=added_comparisons(rounding),
+                note=f"{num_clips} clips; the one lossy step: weights, leaks and thresholds become integers",
+            ),
+            lava,
+        ),
+        quantized=prepared.quantized.layers,
+        float_scores=scores_of(experiment, torch.from_numpy(np.concatenate(float_answers)).float()),
+        fixed_point_scores=scores_of(experiment, torch.from_numpy(np.concatenate(answers)).float()),
+        num_folds=folds,
+        num_saturations=saturations,
+        operations=summarise_operations(total, seed=experiment.recipe.seed),
+        baseline=None if counted is None else summarise_ann_operations(counted, seed=experiment.recipe.seed),
+        energy=energy_estimates(total, counted),
+        fits=tuple(chip_fit(prepared.quantized.graph, target) for target in TARGETS.values()),
+        warnings=prepared.quantized.warnings,
+        fixed_point_seconds=seconds / num_clips,
+        lava_seconds=lava_seconds,
+    )
+    write_text(out / "deployment.json", to_json(deployment))
+    return deployment
+
+
+def integer_batches(experiment: Experiment, target: HardwareTarget) -> Iterator[Int64[np.ndarray, "T B C H W"]]:
+    """The test clips, a few at a time, as the counts that the chip is fed.
+
+    Raises:
+        UnsupportedLayerError: if the representation does not give whole numbers that fit
+            the target's input messages.
+    """
+    for batch in batches(experiment.samples(experiment.split.test), batch_size=CLIPS_AT_ONCE):
+        yield integer_counts(batch.inputs.numpy(), target)
+
+
+def integer_counts(inputs: Float32[np.ndarray, "*shape"], target: HardwareTarget) -> Int64[np.ndarray, "*shape"]:
+    """Event pictures as the whole numbers that the target's input messages carry.
+
+    Raises:
+        UnsupportedLayerError: if a value is not whole, negative, or too large.
+    """
+    limit = max(2**target.input_bits - 1, 1)
+    if not np.array_equal(inputs, np.round(inputs)) or inputs.min() < 0 or inputs.max() > limit:
+        raise UnsupportedLayerError(
+            f"{target.name} takes whole input counts of 0..{limit}; this representation gives values in "
+            f"{inputs.min():g}..{inputs.max():g}. Use the polarity histogram with max_count={limit} or less."
+        )
+    return inputs.astype(np.int64)
+
+
+def compare_lava(prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> tuple[Agreement, float | None]:
+    """Fixed point against Lava: spikes and final states; and Lava's seconds a clip."""
+    step = "fixed point → Lava"
+    if find_lava_python() is None:
+        return Agreement(step=step, not_run="Lava's environment is not installed (make lava)"), None
+    fixed, lava = FixedPointBackend(), LavaBackend()
+    ours = fixed.run(fixed.compile(prepared.quantized.graph, prepared.target), inputs)
+    theirs = lava.run(lava.compile(prepared.quantized.graph, prepared.target), inputs)
+    states = agreement(ours, theirs).num_differing_states
+    result = Agreement(
+        step=step,
+        comparisons=compare_spikes(ours.spikes, theirs.spikes),
+        note=f"{inputs.shape[1]} clips; {states} final currents and voltages differ",
+    )
+    return result, theirs.seconds / inputs.shape[1]
+
+
+def _compare_trained(model: nn.Module, prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> Agreement:
+    """The trained network against the graph, both in float64: folding must not move a spike."""
+    twin = copy.deepcopy(model).double().eval()
+    with torch.inference_mode(), record_activity(twin, keep_trains=True) as activity:
+        twin(torch.from_numpy(inputs).double())
+    backend = ReferenceBackend()
+    run: RunResult = backend.run(backend.compile(prepared.graph, prepared.target), inputs)
+    trained = {name: train.numpy() for name, train in activity.trains.items()}
+    return Agreement(
+        step="trained network → NIR graph",
+        comparisons=compare_spikes(trained, run.spikes),
+        note=f"{inputs.shape[1]} clips, both in float64",
+    )
+
+
+def _count_baseline(experiment: Experiment, baseline: nn.Module) -> AnnOperations:
+    samples = experiment.samples(experiment.split.test)
+    counted = [
+        count_ann_operations(baseline, batch.inputs, batch_axis=1)
+        for batch in batches(samples, batch_size=CLIPS_AT_ONCE)
+    ]
+    total = counted[0]
+    for more in counted[1:]:
+        total = total.combine(more)
+    return total
+
+
+def added_comparisons(parts: list[tuple[SpikeComparison, ...]]) -> tuple[SpikeComparison, ...]:
+    """Comparisons of several batches as one."""
+    return tuple(
+        SpikeComparison(
+            population=rows[0].population,
+            num_spikes_a=sum(row.num_spikes_a for row in rows),
+            num_spikes_b=sum(row.num_spikes_b for row in rows),
+            num_differing=sum(row.num_differing for row in rows),
+            num_bins=sum(row.num_bins for row in rows),
+            first_step=min((row.first_step for row in rows if row.first_step is not None), default=None),
+        )
+        for rows in zip(*parts, strict=True)
+    )

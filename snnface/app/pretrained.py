@@ -1,0 +1,56 @@
+"""The compact model that ships with the package, and the script that makes it.
+
+    python -m snnface.app.pretrained          (minutes; writes into snnface/pretrained)
+
+It is `demo-plif`, trained on the built-in synthetic faces alone; its folder holds the
+recipe, the weights, what the test subjects said, and what known faces look like.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from snnface.app.options import console_for, default_cache
+from snnface.app.recipes import recipe_named
+from snnface.app.run import Experiment, evaluate_run, open_experiment, train_run
+from snnface.app.tables import print_scores
+from snnface.faces.presence import known_faces, save_known_faces
+
+__all__ = ["KNOWN_FACES", "PRETRAINED", "main"]
+
+PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained" / "action_units"
+"""A run folder without what only training needs."""
+
+KNOWN_FACES = "known_faces.safetensors"
+
+
+def main() -> None:
+    """Train, evaluate, and put the result where `snnface analyse` finds it."""
+    console = console_for()
+    recipe = recipe_named("demo-plif")
+    experiment = open_experiment(recipe, cache_dir=default_cache(), console=console)
+    with tempfile.TemporaryDirectory() as work:
+        out = Path(work) / "run"
+        model = train_run(experiment, out, console=console)
+        result = evaluate_run(experiment, model, out)
+        PRETRAINED.mkdir(parents=True, exist_ok=True)
+        for name in ("recipe.json", "model.safetensors", "evaluation.json", "environment.json"):
+            shutil.copyfile(out / name, PRETRAINED / name)
+    save_faces(experiment, PRETRAINED / KNOWN_FACES)
+    print_scores(experiment, {recipe.name: result})
+
+
+def save_faces(experiment: Experiment, path: Path) -> None:
+    """Where the events of the training clips lie; the validation subjects set the limit."""
+    training, held_out = (experiment.samples(clips) for clips in (experiment.split.train, experiment.split.validation))
+    save_known_faces(
+        known_faces(
+            [training[index].inputs for index in range(len(training))],
+            [held_out[index].inputs for index in range(len(held_out))],
+        ),
+        path,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A 3-D face as a mesh with bases: identity and expression are linear offsets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int8, Int32
+
+from snnface.errors import DataError
+
+__all__ = ["PARTS", "FaceMesh"]
+
+PARTS = ("skin", "head", "eyeball", "limbus", "iris", "pupil", "mouth interior", "teeth", "neck")
+"""What a vertex belongs to; `FaceMesh.part` indexes this."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FaceMesh:
+    """Mean face, identity basis, expression basis: vertices = mean + identity + expression.
+
+    Lengths are model units (outer-eye distances for the built-in face); x to the
+    subject's left, y up, z forward. Arrays are stored read-only.
+
+    Attributes:
+        mean: neutral mean face.
+        triangles: vertex triples, counter-clockwise seen from outside.
+        identity: offsets for a coefficient of 1; `identity_std` is each coefficient's spread.
+        expression: offsets for a weight of 1, in the order of `expression_names`.
+        landmarks68: the vertex of each of the 68 points.
+        part: index into `PARTS`.
+        albedo: reflectance, 0..1.
+        action_units: FACS code -> {expression name: weight at full intensity}.
+
+    Raises:
+        DataError: if an index points outside, a spread is not positive, or a name is unknown.
+    """
+
+    mean: Float32[np.ndarray, "V 3"]
+    triangles: Int32[np.ndarray, "F 3"]
+    identity: Float32[np.ndarray, "KI V 3"]
+    identity_std: Float32[np.ndarray, " KI"]
+    expression: Float32[np.ndarray, "KE V 3"]
+    expression_names: tuple[str, ...]
+    landmarks68: Int32[np.ndarray, " 68"]
+    part: Int8[np.ndarray, " V"]
+    albedo: Float32[np.ndarray, " V"]
+    action_units: Mapping[int, Mapping[str, float]]
+
+    def __post_init__(self) -> None:
+        for name in ("triangles", "landmarks68"):
+            index = getattr(self, name)
+            if index.size and (index.min() < 0 or index.max() >= len(self.mean)):
+                raise DataError(f"{name} must index {len(self.mean)} vertices; got {index.min()}..{index.max()}.")
+        if not (self.identity_std > 0).all():
+            raise DataError("every identity mode needs a positive spread.")
+        if len(self.expression_names) != len(self.expression):
+            raise DataError(f"{len(self.expression)} expressions need as many names; got {len(self.expression_names)}.")
+        unknown = {name for weights in self.action_units.values() for name in weights} - {*self.expression_names}
+        if unknown:
+            raise DataError(f"action units use expressions that are not there: {', '.join(sorted(unknown))}.")
+        for name in ("mean", "triangles", "identity", "identity_std", "expression", "landmarks68", "part", "albedo"):
+            view = getattr(self, name).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
+    def vertices(
+        self,
+        identity_coefficients: Float[np.ndarray, " KI"] | None = None,
+        expression_weights: Float[np.ndarray, " KE"] | None = None,
+    ) -> Float32[np.ndarray, "V 3"]:
+        """The face of an identity in an expression; None is the mean, or neutral."""
+        vertices = self.mean.astype(np.float64)
+        if identity_coefficients is not None:
+            vertices += np.tensordot(identity_coefficients, self.identity, 1)
+        if expression_weights is not None:
+            vertices += np.tensordot(expression_weights, self.expression, 1)
+        return vertices.astype(np.float32)
+
+    def expression_weights(self, intensities: Mapping[int, float]) -> Float32[np.ndarray, " KE"]:
+        """Weights for action units at given intensities (0 none, 1 full), both sides alike.
+
+        Raises:
+            DataError: if this face cannot show an action unit.
+        """
+        weights = np.zeros(len(self.expression_names), dtype=np.float32)
+        for code, intensity in intensities.items():
+            if code not in self.action_units:
+                raise DataError(f"this face cannot show action unit {code}; it can show {list(self.action_units)}.")
+            for name, share in self.action_units[code].items():
+                weights[self.expression_names.index(name)] += share * intensity
+        return weights

@@ -1,0 +1,216 @@
+"""The main job in small, through the command line: faces, training, evaluation, chip, report, analysis.
+
+One run for the whole module, at settings that take seconds; each test looks at one of its results.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from conversion.nir_import import read_nir
+from conversion.simulate import simulate
+from hardware.backends.lava import find_lava_python
+from snnface.app import pretrained
+from snnface.app.analysis import analyse
+from snnface.app.cli import main
+from snnface.app.deployment import Deployment, integer_counts
+from snnface.app.reporting import read_deployment
+from snnface.app.run import Experiment, TestResult, load_run, open_experiment
+from snnface.config import from_json
+from snnface.errors import UnsupportedLayerError
+from snnface.events import write_hdf5
+from snnface.files import write_text
+from snnface.representations import TemporalBinary, TemporalBinaryConfig
+
+DATA = [
+    *("--data.num-identities", "10", "--data.clips-per-action-unit", "1", "--data.action-units", "2", "12", "26"),
+    *("--split.validation-subjects", "2", "--split.test-subjects", "3", "--training.batch-size", "4"),
+]
+SPIKING = ["demo-plif", *DATA, "--encoder.channels", "8", "16", "--encoder.features", "32", "30"]
+BASELINE = ["demo-c3d", *DATA, "--encoder.channels.0", "4", "--encoder.channels.1", "4", "--encoder.channels.2", "8"]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("work")
+    cache = ["--cache", str(folder / "cache")]
+    run, ann = str(folder / "snn"), str(folder / "ann")
+    assert main(["train", *SPIKING, "--training.num-epochs", "12", "--out", run, *cache]) == 0
+    assert main(["train", *BASELINE, "--training.num-epochs", "1", "--out", ann, *cache]) == 0
+    assert main(["evaluate", run, *cache]) == 0
+    assert main(["export", run, "--out", str(folder / "model.nir")]) == 0
+    assert main(["deploy", run, "--baseline", ann, "--parity-clips", "2", "--lava-clips", "1", *cache]) == 0
+    assert main(["report", run, "--baseline", ann, *cache]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def experiment(work: Path) -> Experiment:
+    recipe, _ = load_run(work / "snn")
+    return open_experiment(recipe, cache_dir=work / "cache", console=Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def deployment(work: Path) -> Deployment:
+    return read_deployment(work / "snn")
+
+
+def test_the_spiking_network_beats_a_constant_answer_on_unseen_subjects(work: Path) -> None:
+    result = from_json(TestResult, (work / "snn" / "evaluation.json").read_text())
+    assert result.num_clips == 9
+    assert result.num_subjects == 3
+    assert result.constant.top1 == pytest.approx(1 / 3)
+    assert result.model.top1 >= 2 / 3
+
+
+def test_no_subject_is_in_two_splits(experiment: Experiment) -> None:
+    split = experiment.split
+    subjects = [{clip.subject for clip in clips} for clips in (split.train, split.validation, split.test)]
+    assert [len(names) for names in subjects] == [5, 2, 3]
+    assert len(set.union(*subjects)) == 10
+
+
+def test_a_run_folder_explains_itself(work: Path) -> None:
+    names = {entry.name for entry in (work / "snn").iterdir()}
+    wanted = {"recipe.json", "environment.json", "metrics.jsonl", "model.safetensors", "last", "evaluation.json"}
+    assert wanted | {"model.nir", "deployment.json", "report.html", "report.json"} == names
+    assert len((work / "snn" / "metrics.jsonl").read_text().splitlines()) == 12
+
+
+def test_the_checkpoint_is_the_best_on_the_validation_subjects(work: Path, experiment: Experiment) -> None:
+    from snnface.app.catalog import task_of
+    from snnface.datasets.samples import batches
+    from snnface.training import evaluate
+
+    rows = [json.loads(line) for line in (work / "snn" / "metrics.jsonl").read_text().splitlines()]
+    recipe, model = load_run(work / "snn")
+    loader = batches(experiment.samples(experiment.split.validation), batch_size=4)
+    result = evaluate(model, task_of(recipe, 3), loader)
+    assert result.metrics["top1"] == max(row["validation"]["top1"] for row in rows)
+
+
+def test_the_nir_file_gives_the_spikes_of_the_trained_network(deployment: Deployment) -> None:
+    parity = deployment.agreement[0]
+    assert sum(row.num_spikes_a for row in parity.comparisons) > 1000
+    assert parity.num_differing == 0
+
+
+def test_the_exported_file_answers_as_the_network_does(work: Path, experiment: Experiment) -> None:
+    _, model = load_run(work / "snn")
+    inputs = experiment.samples(experiment.split.test)[0].inputs[:, None]
+    with torch.inference_mode():
+        trained = model.double()(inputs.double())["action_unit"]
+    exported = simulate(read_nir(work / "model.nir"), inputs.numpy()).answers
+    np.testing.assert_allclose(exported, trained.numpy(), atol=1e-12)
+
+
+def test_lava_gives_the_spikes_of_the_fixed_point_simulator(deployment: Deployment) -> None:
+    lava = deployment.agreement[2]
+    if find_lava_python() is None:
+        assert "make lava" in lava.not_run
+        pytest.skip("Lava's environment is not installed (make lava)")
+    assert sum(row.num_spikes_a for row in lava.comparisons) > 1000
+    assert lava.num_differing == 0
+    assert "0 final currents and voltages differ" in lava.note
+
+
+def test_counts_belong_to_the_deployed_network(deployment: Deployment) -> None:
+    layers = {layer.name: layer for layer in deployment.operations.layers}
+    first = layers["encoder.blocks.0.neuron"]
+    assert first.neurons == 8 * 32 * 32
+    # 3 x 3 kernels, 2 -> 8 channels, 32 x 32 pixels without what the border cuts off: (3 * 32 - 2)^2.
+    assert first.dense == 2 * 8 * (3 * 32 - 2) ** 2
+    assert deployment.baseline is not None
+    assert deployment.baseline.dense.mean > 0
+    assert {estimate.workload for estimate in deployment.energy} == {"SNN", "ANN"}
+
+
+def test_the_report_says_that_the_faces_are_synthetic_and_needs_no_network(work: Path) -> None:
+    page = (work / "snn" / "report.html").read_text(encoding="utf-8")
+    assert "synthetic" in page
+    assert "demo-c3d" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+def test_training_again_into_the_same_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = (work / "snn" / "model.safetensors").read_bytes()
+    arguments = ["train", *SPIKING, "--training.num-epochs", "1", "--out", str(work / "snn")]
+    assert main([*arguments, "--cache", str(work / "cache")]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main([*arguments, "--cache", str(work / "cache"), "--resume"]) == 1
+    assert "was made with other settings" in capsys.readouterr().err
+    assert (work / "snn" / "model.safetensors").read_bytes() == weights
+
+
+def test_the_test_subjects_are_read_once(work: Path, experiment: Experiment) -> None:
+    from snnface.app.run import evaluate_run
+
+    _, model = load_run(work / "snn")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    kept = from_json(TestResult, (work / "snn" / "evaluation.json").read_text())
+    assert evaluate_run(experiment, model, work / "snn") == kept
+
+
+def test_a_picture_of_fractions_has_no_form_on_the_chip(experiment: Experiment) -> None:
+    from hardware.target import LOIHI2
+
+    clip = experiment.split.test[0]
+    representation = TemporalBinary(TemporalBinaryConfig())
+    pictures = representation(experiment.dataset.recording(clip.recording_id), clip.window)
+    with pytest.raises(UnsupportedLayerError, match=r"takes whole input counts of 0..255"):
+        integer_counts(pictures, LOIHI2)
+
+
+@pytest.fixture(scope="module")
+def trained_with_faces(work: Path, experiment: Experiment) -> Path:
+    pretrained.save_faces(experiment, work / "snn-faces" / pretrained.KNOWN_FACES)
+    for name in ("recipe.json", "model.safetensors"):
+        (work / "snn-faces" / name).write_bytes((work / "snn" / name).read_bytes())
+    return work / "snn-faces"
+
+
+def test_analysis_of_a_synthetic_face_recognises_it(
+    work: Path, experiment: Experiment, trained_with_faces: Path
+) -> None:
+    clip = experiment.split.train[0]
+    events = experiment.dataset.recording(clip.recording_id).events
+    assert events is not None
+    write_hdf5(events, work / "face.h5")
+    analysis = analyse(work / "face.h5", trained_with_faces, date="2000-01-01")
+    assert analysis.shows_face
+    assert analysis.summary.num_events == len(events)
+    assert "may show a face" in analysis.sentence
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["imx636_1280x720_evt3_trigger.raw", "davis346_346x260.aedat4"])
+def test_analysis_says_that_the_real_recordings_show_no_face(
+    shared_events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(["analyse", str(shared_events / name), "--out", str(tmp_path / "page.html")]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "This recording shows no face that the model could know" in shown
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "shows no face" in page
+
+
+def test_the_shipped_model_is_small_and_good() -> None:
+    result = from_json(TestResult, (pretrained.PRETRAINED / "evaluation.json").read_text())
+    assert result.model.top1 >= 3 * result.chance.top1
+    size = sum(entry.stat().st_size for entry in pretrained.PRETRAINED.iterdir())
+    assert size <= 2 * 2**20
+    load_run(pretrained.PRETRAINED)
+
+
+def test_a_recipe_with_a_wrong_key_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (work / "snn" / "recipe.json").read_text().replace('"seed"', '"sede"', 1)
+    write_text(tmp_path / "recipe.json", text)
+    assert main(["evaluate", str(tmp_path)]) == 1
+    assert "unknown key" in capsys.readouterr().err

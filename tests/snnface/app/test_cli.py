@@ -1,0 +1,143 @@
+"""The command line: help, wrong words, wrong files. One clear sentence and the right exit status each."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from snnface.app.cli import VERBS, main
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error."""
+    try:
+        status = main(list(arguments))
+    except SystemExit as exit_:
+        status = int(exit_.code or 0)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    assert all(verb in out for verb in VERBS)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from snnface.app.cli import main; main(['--help']); "
+        "print(sorted({'torch', 'numpy', 'numba', 'plotly', 'tyro', 'nir'} & set(sys.modules)))"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    status, out, _ = run(capsys, verb, "--help")
+    assert status == 0
+    assert f"snnface {verb}" in out
+
+
+def test_an_unknown_command_lists_its_nearest_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "analyze", "x.raw")
+    assert status == 2
+    assert "unknown command 'analyze'. Did you mean 'analyse'" in err
+
+
+def test_an_unknown_recipe_lists_its_nearest_neighbours(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "train", "demo-pilf", "--out", "x")
+    assert status == 1
+    assert "unknown recipe 'demo-pilf'. Did you mean 'demo-plif'" in err
+
+
+def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "evaluate", "x", "--jsno")
+    assert status == 2
+    assert "--json" in err
+
+
+def test_train_without_a_recipe_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "train")
+    assert status == 2
+    assert "demo-plif" in out
+
+
+def test_a_missing_recording_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, _, err = run(capsys, "analyse", str(tmp_path / "none.raw"))
+    assert status == 1
+    assert "none.raw" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "empty"), (b"GIF89a, not events", "no event recording")])
+def test_a_foreign_recording_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "face.raw"
+    path.write_bytes(content)
+    status, _, err = run(capsys, "analyse", str(path), "--out", str(tmp_path / "page.html"))
+    assert status == 1
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["face.raw"]
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "deploy", "export"])
+def test_a_folder_without_a_run_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str) -> None:
+    extra = ["--out", str(tmp_path / "m.nir")] if verb == "export" else []
+    status, _, err = run(capsys, verb, str(tmp_path), *extra)
+    assert status == 1
+    assert "holds no recipe.json" in err
+    status, _, err = run(capsys, verb, str(tmp_path / "none"), *extra)
+    assert status == 1
+    assert "is not a folder" in err
+
+
+def test_a_run_that_was_not_deployed_has_no_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, _, err = run(capsys, "report", str(tmp_path))
+    assert status == 1
+    assert "run `snnface deploy" in err
+
+
+def test_training_into_an_existing_folder_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious.txt").write_text("mine")
+    status, _, err = run(capsys, "train", "demo-plif", *SMALL, "--out", str(tmp_path / "run"), *cache(tmp_path))
+    assert status == 1
+    assert "exists already" in err
+    assert (tmp_path / "run" / "precious.txt").read_text() == "mine"
+
+
+def test_the_demo_never_removes_what_is_not_its_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    status, _, err = run(capsys, "demo", "--out", str(tmp_path), "--overwrite")
+    assert status == 1
+    assert "holds other things too (precious.txt)" in err
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_nothing_to_resume_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    status, _, err = run(capsys, "train", "demo-plif", *SMALL, "--out", out, "--resume", *cache(tmp_path))
+    assert status == 1
+    assert "no run to resume" in err
+
+
+def test_list_names_recipes_targets_and_backends(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "list")
+    assert status == 0
+    for name in ("demo-plif", "micro-expression-c3d", "loihi2", "fixed_point", "lava"):
+        assert name in out
+
+
+SMALL = [
+    *("--data.num-identities", "3", "--data.clips-per-action-unit", "1"),
+    *("--split.validation-subjects", "1", "--split.test-subjects", "1", "--training.num-epochs", "1"),
+]
+
+
+def cache(folder: Path) -> list[str]:
+    return ["--cache", str(folder / "cache")]

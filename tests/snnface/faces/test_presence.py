@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from snnface.errors import CheckpointError, DataError
+from snnface.faces.presence import event_layout, known_faces, load_known_faces, save_known_faces
+
+
+def dot(row: int, column: int, count: float = 1.0) -> torch.Tensor:
+    pictures = torch.zeros(3, 2, 16, 16)
+    pictures[0, 0, row, column] = count
+    return pictures
+
+
+def test_the_layout_is_the_share_of_each_cell() -> None:
+    layout = event_layout(dot(0, 0, 3.0) + dot(15, 15, 1.0))
+    assert layout[0].item() == pytest.approx(0.75)
+    assert layout[-1].item() == pytest.approx(0.25)
+    assert layout.sum().item() == pytest.approx(1.0)
+
+
+def test_the_layout_does_not_depend_on_how_many_events_there_are() -> None:
+    torch.testing.assert_close(event_layout(dot(3, 5, 1.0)), event_layout(dot(3, 5, 100.0)))
+
+
+def test_the_distance_is_the_share_that_would_have_to_move() -> None:
+    faces = known_faces([dot(0, 0)], [dot(0, 0)])
+    assert faces.distance(dot(0, 0)) == 0.0
+    assert faces.distance(dot(0, 0, 3.0) + dot(15, 15, 1.0)) == pytest.approx(0.25)
+    assert faces.distance(dot(15, 15)) == pytest.approx(1.0)
+
+
+def test_what_lies_beyond_the_held_out_faces_is_not_recognised() -> None:
+    held_out = [dot(0, 0, 9.0) + dot(2, 2, 1.0)]
+    faces = known_faces([dot(0, 0)], held_out)
+    assert faces.limit == pytest.approx(0.1)
+    assert faces.recognises(held_out[0])
+    assert not faces.recognises(dot(0, 0, 8.0) + dot(2, 2, 2.0))
+
+
+def test_no_events_are_no_face() -> None:
+    assert not known_faces([dot(0, 0)], [dot(0, 0)]).recognises(torch.zeros(3, 2, 16, 16))
+
+
+def test_known_faces_come_back_from_their_file(tmp_path: Path) -> None:
+    faces = known_faces([dot(0, 0), dot(4, 4)], [dot(1, 1)])
+    save_known_faces(faces, tmp_path / "faces.safetensors")
+    again = load_known_faces(tmp_path / "faces.safetensors")
+    torch.testing.assert_close(again.layouts, faces.layouts, atol=5e-4, rtol=0)
+    assert again.limit == pytest.approx(faces.limit)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="should hold the layouts"):
+        load_known_faces(tmp_path / "faces.safetensors")
+
+
+def test_no_training_clips_is_an_error() -> None:
+    with pytest.raises(DataError, match="one of them is empty"):
+        known_faces([], [dot(0, 0)])
