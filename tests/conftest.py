@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 # Before any test module imports the packages: from here on, every annotation is checked.
-install_import_hook(["snnface", "ann_baselines", "conversion", "hardware"], "beartype.beartype")
+install_import_hook(["snnface", "ann_baselines", "conversion", "hardware"], "typechecker.checked")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -160,7 +160,7 @@ def expression_offsets(template: Template, slope: Float64[np.ndarray, "V 2"], co
     return np.where((np.abs(offsets) > _FAINT).any(1, keepdims=True), offsets, 0.0)
 
 
-def _at_control(field: np.ndarray, template: Template, name: str) -> np.ndarray:
+def _at_control(field: np.ndarray, template: Template, name: str) -> np.ndarray | np.floating:
     return field[template.landmarks68[list(CONTROLS[name])]].mean(0)
 
 

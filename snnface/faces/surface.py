@@ -43,7 +43,7 @@ _ANCHORS = np.array(
 
 # Two octaves of Gaussians: the wide one fills between points, the narrow one meets them.
 _WIDTHS = (0.25, 0.10)
-_RIDGE = 3e-3
+_RIDGE = 8e-4
 
 # Shell columns behind the outline: share of the extra half width, and depth behind the outline.
 _SHELL_WIDTH = np.array([0.0, 0.6, 1.0, 0.8])

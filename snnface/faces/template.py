@@ -173,8 +173,7 @@ class _Layout:
         centres = np.array(list(targets), dtype=np.float64)
         shift = np.array(list(targets.values())) - self.grid[tuple(centres.astype(int).T)]
         weights = np.linalg.solve(_bell(centres, centres) + 1e-9 * np.eye(len(centres)), shift)
-        rows, columns = np.indices(self.grid.shape[:2])
-        every = np.stack([rows.ravel(), columns.ravel()], 1).astype(np.float64)
+        every = np.indices(self.grid.shape[:2]).reshape(2, -1).T.astype(np.float64)
         return self.grid + (_bell(every, centres) @ weights).reshape(self.grid.shape)
 
     def _doubled(self, index: Int64[np.ndarray, "R C"]) -> tuple[Int64[np.ndarray, "R C"], Int64[np.ndarray, " D"]]:

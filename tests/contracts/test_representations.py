@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import event_streams, time_windows
 
 from snnface.errors import ConfigError, DataError
 from snnface.events import EventStream, FrameClip, Resolution, TimeWindow
@@ -15,7 +16,6 @@ from snnface.representations import (
     TemporalBinary,
     TemporalBinaryConfig,
 )
-from tests.strategies import event_streams, time_windows
 
 SMALL = Resolution(height=5, width=7)
 

@@ -1,4 +1,4 @@
-"""`snnface train RECIPE --out DIR`"""
+"""`snnface train RECIPE`"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +29,10 @@ class Options:
 
 def main(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
-        print(f"usage: snnface train RECIPE --out DIR [options]\n\nRecipes: {', '.join(RECIPES)}")
+        print(f"usage: snnface train RECIPE [options]\n\nRecipes: {', '.join(RECIPES)}")
         raise SystemExit(0 if arguments[:1] in (["-h"], ["--help"]) else 2)
     recipe = recipe_named(arguments[0])
-    default = Options(recipe=recipe, out=tyro.MISSING)
+    default = Options(recipe=recipe, out=Path("runs") / recipe.name)
     options = parse(Options, arguments[1:], verb=f"train {recipe.name}", default=default)
     console = console_for()
     experiment = open_experiment(options.recipe, cache_dir=options.cache, console=console)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import event_streams
 
 from snnface.errors import DataError, EventOrderError
 from snnface.events import EventStream, Resolution, SensorData, open_events, read
 from snnface.events.readers import evt3
-from tests.strategies import event_streams
 
 HEADER = b"% evt 3.0\n% format EVT3;height=720;width=1280\n% end\n"
 ROW, X, BASE, V12, V8, LOW, HIGH, TRIGGER = (kind << 12 for kind in (0, 2, 3, 4, 5, 6, 8, 10))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import event_streams
 
 from snnface.errors import ConfigError
 from snnface.events import EventStream, PixelBox, Resolution, centre_square, crop, filters
-from tests.strategies import event_streams
 
 
 def test_crop_keeps_what_lies_inside_and_counts_from_the_corner() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import event_streams
 
 from snnface.errors import DataError, EventOrderError
 from snnface.events import EventStream, Resolution, open_events, read, write_hdf5, writers
 from snnface.events.readers import hdf5
-from tests.strategies import event_streams
 
 SENSOR = Resolution(height=10, width=20)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import event_streams
 
 from snnface.events import EventStream, Resolution, TimeWindow
 from snnface.recording import Recording
 from snnface.representations import HistogramConfig, PolarityHistogram
-from tests.strategies import event_streams
 
 SENSOR = Resolution(height=4, width=6)
 

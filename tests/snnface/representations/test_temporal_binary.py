@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import event_streams
 
 from snnface.events import EventStream, Resolution, TimeWindow
 from snnface.recording import Recording
 from snnface.representations import TemporalBinary, TemporalBinaryConfig
-from tests.strategies import event_streams
 
 SENSOR = Resolution(height=2, width=3)
 
