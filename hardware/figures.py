@@ -171,6 +171,7 @@ def spike_raster(layers: Sequence[tuple[str, Sequence[Sequence[int]]]], *, num_s
         )
         figure.update_yaxes(range=[-1, len(neurons)], showticklabels=False, row=row, col=1)
     _style(figure, 90 + min(3 * sum(heights), 600) + 30 * len(layers))
+    figure.update_layout(margin_t=30)
     figure.update_xaxes(range=[-0.5, num_steps - 0.5], showgrid=False)
     figure.update_yaxes(showgrid=False, zeroline=False)
     figure.update_xaxes(title_text="step", row=max(len(layers), 1), col=1)

@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image
 
 from snnface.errors import ShapeError
@@ -20,7 +20,7 @@ _GAP = 4
 def event_montage(
     frames: Shaped[np.ndarray, "T C H W"], *, on_channel: int = ON_CHANNEL, num_steps: int = 8, scale: int = 2
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Steps of a clip side by side, evenly spaced from the first to the last.
+    """The `num_steps` consecutive steps of a clip that hold the most events, side by side.
 
     The count at which a colour is full is the 99th percentile of the counts that are not
     zero, over the whole clip, so that steps can be compared.
@@ -35,8 +35,8 @@ def event_montage(
     """
     if not len(frames) or frames.shape[1] not in (1, 2):
         raise ShapeError(f"event pictures need [T, 1 or 2, H, W] with T >= 1; got {list(frames.shape)}.")
-    chosen = np.linspace(0, len(frames) - 1, min(num_steps, len(frames))).round().astype(int)
     counts = np.abs(frames.astype(np.float32))
+    chosen = _busiest_run(counts.sum(axis=(1, 2, 3)), min(num_steps, len(frames)))
     seen = counts[counts > 0]
     full = float(np.quantile(seen, 0.99)) if seen.size else 1.0
     strength = np.clip(counts[chosen] / full, 0, 1) ** 0.5
@@ -49,6 +49,13 @@ def event_montage(
     for index, picture in enumerate(pictures):
         sheet[:, index * (width + _GAP) : index * (width + _GAP) + width] = picture
     return sheet
+
+
+def _busiest_run(totals: Float[np.ndarray, " T"], length: int) -> slice:
+    """The run of `length` steps with the greatest sum; the first of equal ones."""
+    sums = np.convolve(totals, np.ones(length), mode="valid")
+    start = int(sums.argmax())
+    return slice(start, start + length)
 
 
 def png_bytes(picture: UInt8[np.ndarray, "rows columns 3"]) -> bytes:

@@ -74,7 +74,7 @@ class ClipPicture:
     """A clip as it goes into the network, and the answer.
 
     Attributes:
-        png: steps of the clip, evenly spaced.
+        png: the busiest steps of the clip, one after the other.
         true_label: None where it is not known.
         votes: (class, answer) of the highest answers, best first.
     """
@@ -157,7 +157,7 @@ class RecordingSummary:
 
     Attributes:
         on_fraction: share of ON events; None without events.
-        num_triggers, num_frames: None where the file has none of the kind.
+        num_triggers, num_frames: None where they are not known.
         seconds: start of each bin of the rate curves, from the first event.
         on_rate, off_rate: events per second in each bin.
     """

@@ -54,7 +54,7 @@ def _recording(report: Report) -> Iterator[Block]:
     recording = report.recording
     if recording is None:
         return
-    absent = "not in the file"
+    known = (("triggers", recording.num_triggers), ("frames", recording.num_frames))
     rows = (
         ("name", recording.name),
         ("sensor", f"{recording.sensor} pixels"),
@@ -62,8 +62,7 @@ def _recording(report: Report) -> Iterator[Block]:
         ("duration", f"{significant(recording.duration_s)} s"),
         ("mean event rate", f"{compact(recording.event_rate)} events per second"),
         ("ON events", "no events" if recording.on_fraction is None else percent(recording.on_fraction)),
-        ("triggers", absent if recording.num_triggers is None else grouped(recording.num_triggers)),
-        ("frames", absent if recording.num_frames is None else grouped(recording.num_frames)),
+        *((name, grouped(number)) for name, number in known if number is not None),
     )
     yield Grid("What the recording holds", (("", "text"), ("", "text")), rows)
     if recording.num_events:
@@ -123,7 +122,7 @@ def _accuracy(report: Report) -> Iterator[Block]:
 def _clips(report: Report) -> Iterator[Block]:
     if report.clips:
         yield Paragraph(
-            "Each strip shows steps of one clip, evenly spaced from first to last: blue where it became brighter (ON), "
+            "Each strip shows the busiest steps of one clip, one after the other: blue where it became brighter (ON), "
             "orange where it became darker (OFF). Beside it the network's highest answers."
         )
         yield Clips(report.clips)

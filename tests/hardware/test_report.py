@@ -401,11 +401,12 @@ def test_montage_paints_on_and_off_in_their_colours() -> None:
     assert swapped[0, :2].tolist() == [[213, 94, 0], [0, 114, 178]]
 
 
-def test_montage_takes_steps_from_first_to_last() -> None:
+def test_montage_shows_the_busiest_consecutive_steps() -> None:
     frames = np.zeros((11, 1, 1, 1))
-    frames[[0, 10]] = 1
+    frames[[0, 7, 9]] = 1
     picture = event_montage(frames, num_steps=3, scale=1)
     assert picture[0, [0, 5, 10]].tolist() == [[0, 114, 178], [255, 255, 255], [0, 114, 178]]
+    assert event_montage(frames, num_steps=20, scale=1).shape == (1, 11 * 5 - 4, 3)
     with pytest.raises(ShapeError, match=r"\[T, 1 or 2, H, W\] with T >= 1; got \[0, 2, 1, 1\]"):
         event_montage(np.zeros((0, 2, 1, 1)))
 
