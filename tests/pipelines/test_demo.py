@@ -136,6 +136,14 @@ def test_the_report_says_that_the_faces_are_synthetic_and_needs_no_network(work:
     assert 'src="http' not in page
 
 
+def test_the_same_recipe_gives_the_same_weights(work: Path) -> None:
+    for name in ("a", "b"):
+        arguments = ["train", *SPIKING, "--training.num-epochs", "1", "--out", str(work / name)]
+        assert main([*arguments, "--cache", str(work / "cache")]) == 0
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (work / "a" / name).read_bytes() == (work / "b" / name).read_bytes()
+
+
 def test_training_again_into_the_same_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = (work / "snn" / "model.safetensors").read_bytes()
     arguments = ["train", *SPIKING, "--training.num-epochs", "1", "--out", str(work / "snn")]
