@@ -42,8 +42,8 @@ def event_montage(
     strength = np.clip(counts[chosen] / full, 0, 1) ** 0.5
     on = strength[:, min(on_channel, strength.shape[1] - 1)]
     off = strength[:, 1 - on_channel] if strength.shape[1] == 2 else np.zeros_like(on)
-    pictures = 255.0 - on[..., None] * (255.0 - _ON) - off[..., None] * (255.0 - _OFF)
-    pictures = np.clip(pictures, 0, 255).astype(np.uint8).repeat(scale, axis=1).repeat(scale, axis=2)
+    colours = 255.0 - on[..., None] * (255.0 - _ON) - off[..., None] * (255.0 - _OFF)
+    pictures = np.clip(colours, 0, 255).astype(np.uint8).repeat(scale, axis=1).repeat(scale, axis=2)
     height, width = pictures.shape[1:3]
     sheet = np.full((height, (width + _GAP) * len(pictures) - _GAP, 3), 228, np.uint8)
     for index, picture in enumerate(pictures):

@@ -164,7 +164,9 @@ class SyntheticFaces:
         if self.folder is not None:
             events = self._cached(self.folder, recording_id)
         else:
-            events = self._made[recording_id] = self._made.get(recording_id) or self._events(part)
+            if recording_id not in self._made:
+                self._made[recording_id] = self._events(part)
+            events = self._made[recording_id]
         return Recording(recording_id=recording_id, subject=part.subject, events=events)
 
     def trajectory(self, clip_id: str) -> Trajectory:

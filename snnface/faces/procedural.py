@@ -56,8 +56,8 @@ class ProceduralFace:
         """Make the face; the same one every time.
 
         Args:
-            cell: edge length of an ordinary grid cell in eye distances. 0.05 (1 700
-                skin vertices) suits pictures up to 100 pixels, 0.025 (6 100) larger ones.
+            cell: edge length of an ordinary grid cell in eye distances. 0.05 (1 900
+                skin vertices) suits pictures up to 100 pixels, 0.025 (6 500) larger ones.
 
         Raises:
             ConfigError: if the cell is not 0.01..0.06.

@@ -15,7 +15,7 @@ import numpy as np
 
 from snnface.jit import jit
 
-__all__ = ["Raster"]
+__all__ = ["render_frames"]
 
 # A large soft lamp: its light reaches some way round.
 WRAP = 0.4
@@ -27,44 +27,38 @@ SLACK = 1e-9
 UPRIGHT = 1e-7
 
 
-class Raster:
-    """The buffers of one size of picture and mesh, and the drawing of one frame after another."""
+@jit
+def render_frames(  # type: ignore[no-untyped-def]
+    vertices, expression, triangles, albedo, background, weights, matrices, lamp, factor, frames
+):
+    """Draw every frame; only what changed since the frame before is drawn anew.
 
-    def __init__(self, *, num_vertices: int, height: int, width: int, factor: int) -> None:
-        self.factor = factor
-        self.size = height * factor, width * factor
-        self.samples = np.empty(self.size[::-1], dtype=np.float32)
-        self.depth = np.empty(self.size[::-1], dtype=np.float32)
-        self.placed = np.empty((num_vertices, 4))
-        self.before = np.empty((num_vertices, 4))
-        self.normals = np.empty((num_vertices, 3))
-        self.is_blank = True
-
-    def draw(
-        self,
-        mesh: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-        background: np.ndarray,
-        lamp: np.ndarray,
-        weights: np.ndarray,
-        matrix: np.ndarray,
-        frame: np.ndarray,
-    ) -> None:
-        """Update `frame`, which holds the picture drawn last, where something changed.
-
-        Args:
-            mesh: vertices, expression, triangles, albedo.
-            lamp: direction (3, unit, rows down), key and ambient strength.
-        """
-        vertices, expression, triangles, albedo = mesh
-        self.placed, self.before = self.before, self.placed
-        _place(vertices, expression, weights, matrix, self.factor, self.placed)
-        _shade(self.placed, triangles, albedo, lamp, self.normals)
-        area = np.array([0, self.size[0], 0, self.size[1]])
-        if not self.is_blank:
-            _changed_area(self.placed, self.before, triangles, self.size, self.factor, area)
-        self.is_blank = False
-        _rasterise(self.placed, triangles, background, self.factor, area, self.samples, self.depth)
-        _resolve(self.samples, self.factor, area, frame)
+    Args:
+        lamp: direction (3, unit, rows down), key and ambient strength.
+        frames: float32 [T, H, W], written.
+    """
+    num_rows, num_columns = background.shape[0] * factor, background.shape[1] * factor
+    samples = np.empty((num_columns, num_rows), dtype=np.float32)
+    depth = np.empty((num_columns, num_rows), dtype=np.float32)
+    # Column, row and depth of every vertex, and its luminance.
+    placed = np.empty((len(vertices), 4))
+    before = np.empty((len(vertices), 4))
+    normals = np.empty((len(vertices), 3))
+    area = np.empty(4, dtype=np.int64)
+    for t in range(len(frames)):
+        if t:
+            frames[t] = frames[t - 1]
+            if np.array_equal(weights[t], weights[t - 1]) and np.array_equal(matrices[t], matrices[t - 1]):
+                continue
+        placed, before = before, placed
+        _place(vertices, expression, weights[t], matrices[t], factor, placed)
+        _shade(placed, triangles, albedo, lamp, normals)
+        if t:
+            _changed_area(placed, before, triangles, (num_rows, num_columns), factor, area)
+        else:
+            area[0], area[1], area[2], area[3] = 0, num_rows, 0, num_columns
+        _rasterise(placed, triangles, background, factor, area, samples, depth)
+        _resolve(samples, factor, area, frames[t])
 
 
 @jit
@@ -124,10 +118,11 @@ def _changed_area(placed, before, triangles, num_samples, factor, area):  # type
                 right = max(right, placed[v, 0], before[v, 0])
                 top = min(top, placed[v, 1], before[v, 1])
                 bottom = max(bottom, placed[v, 1], before[v, 1])
-    area[0] = _inside(top, num_samples[0]) // factor * factor
-    area[1] = (_inside(bottom + 1, num_samples[0]) + factor - 1) // factor * factor
-    area[2] = _inside(left, num_samples[1]) // factor * factor
-    area[3] = (_inside(right + 1, num_samples[1]) + factor - 1) // factor * factor
+    # Samples lie up to half a row above or below their own row.
+    area[0] = _inside(top - 0.5 - SLACK, num_samples[0]) // factor * factor
+    area[1] = (_inside(bottom + 1.5 + SLACK, num_samples[0]) + factor - 1) // factor * factor
+    area[2] = _inside(left - SLACK, num_samples[1]) // factor * factor
+    area[3] = (_inside(right + 1 + SLACK, num_samples[1]) + factor - 1) // factor * factor
 
 
 @jit

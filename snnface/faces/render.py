@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64, Int32
 
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
-from snnface.faces.rasteriser import Raster
+from snnface.faces.rasteriser import render_frames
 
 __all__ = ["FaceRenderer", "Light"]
 
@@ -77,14 +77,9 @@ class FaceRenderer:
         direction = np.array(self.light.direction) / np.linalg.norm(self.light.direction)
         # Rows of the picture go down.
         lamp = np.array([direction[0], -direction[1], direction[2], self.light.key, self.light.ambient])
-        height, width = self.background.shape
-        frames = np.empty((len(weights), height, width), dtype=np.float32)
-        raster = Raster(num_vertices=len(self.vertices), height=height, width=width, factor=self.supersampling)
-        mesh = (self.vertices, self.expression, self.triangles, self.albedo)
-        for t, (row, matrix) in enumerate(zip(weights, matrices, strict=True)):
-            if t:
-                frames[t] = frames[t - 1]
-                if np.array_equal(row, weights[t - 1]) and np.array_equal(matrix, matrices[t - 1]):
-                    continue
-            raster.draw(mesh, self.background, lamp, row, matrix, frames[t])
+        frames = np.empty((len(weights), *self.background.shape), dtype=np.float32)
+        render_frames(
+            *(self.vertices, self.expression, self.triangles, self.albedo, self.background),
+            *(weights, np.ascontiguousarray(matrices), lamp, self.supersampling, frames),
+        )
         return frames
