@@ -19,7 +19,7 @@ class SeedTree:
     The child seed is the first 8 bytes of SHA-256 over `"<root>/<name>"`, which is
     the same on every machine and Python version (unlike `hash`).
 
-    >>> SeedTree(7).numpy("augment").integers(100) == SeedTree(7).numpy("augment").integers(100)
+    >>> SeedTree(7).seed("augment") == SeedTree(7).seed("augment") != SeedTree(7).seed("split")
     True
     """
 
