@@ -96,17 +96,21 @@ def demo_c3d() -> Recipe:
 def micro_expression_plif() -> Recipe:
     """The PLIF conv-SNN of the micro-expression paper, whole, on synthetic faces.
 
-    Source: Mastropasqua et al. 2025, sec. 4.3 and 5, table 5 (event row).
-    Departs from the paper in: the paper's recordings are not public, so synthetic faces stand
-    in, with the action units that the built-in face has; one split by subjects instead of
-    leave-one-out; ten votes for each of these classes instead of 21.
+    Source: Mastropasqua et al. 2025, sec. 3 (21 action units, about 510 clips of 2.5 s), 4.3
+    and 5, table 5 (event row).
+    Departs from the paper in: the recordings are not public, so synthetic faces stand in
+    (25 subjects, one posed clip a unit of 2.77 s); one split by subjects instead of
+    leave-one-out.
     """
-    data = SyntheticFacesConfig()
     return Recipe(
         name="micro-expression-plif",
         source="Mastropasqua et al. 2025, sec. 4.3 and 5, table 5; synthetic faces in place of the recordings",
-        data=data,
-        encoder=ConvSnnConfig(features=(512, 10 * len(data.action_units))),
+        data=SyntheticFacesConfig(
+            action_units=(2, 4, 5, 6, 9, 12, 15, 17, 23, 26, 41, 43, 45, 51, 52, 53, 54, 61, 62, 63, 64),
+            clips_per_action_unit=1,
+            clip_ms=2772,
+            regime="posed",
+        ),
         training=TrainingConfig(num_epochs=100, batch_size=8, learning_rate=1e-3),
     )
 
