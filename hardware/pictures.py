@@ -15,10 +15,11 @@ __all__ = ["event_montage", "png_bytes"]
 _ON = np.array([0, 114, 178], np.float32)
 _OFF = np.array([213, 94, 0], np.float32)
 _GAP = 4
+_STEP_PX = 96
 
 
 def event_montage(
-    frames: Shaped[np.ndarray, "T C H W"], *, on_channel: int = ON_CHANNEL, num_steps: int = 8, scale: int = 2
+    frames: Shaped[np.ndarray, "T C H W"], *, on_channel: int = ON_CHANNEL, num_steps: int = 8, scale: int | None = None
 ) -> UInt8[np.ndarray, "rows columns 3"]:
     """The `num_steps` consecutive steps of a clip that hold the most events, side by side.
 
@@ -28,13 +29,14 @@ def event_montage(
     Args:
         frames: events per pixel, two polarity channels, or one channel (shown as ON).
         on_channel: which channel counts ON events.
-        scale: screen pixels per sensor pixel.
+        scale: screen pixels per sensor pixel; None makes a step about 96 wide.
 
     Raises:
         ShapeError: if there are more than two channels or no step.
     """
     if not len(frames) or frames.shape[1] not in (1, 2):
         raise ShapeError(f"event pictures need [T, 1 or 2, H, W] with T >= 1; got {list(frames.shape)}.")
+    scale = scale or max(1, round(_STEP_PX / frames.shape[3]))
     counts = np.abs(frames.astype(np.float32))
     chosen = _busiest_run(counts.sum(axis=(1, 2, 3)), min(num_steps, len(frames)))
     seen = counts[counts > 0]

@@ -196,7 +196,10 @@ class _Gathered:
             title=f"Analysis of {self.path.name}",
             data=self.path.name,
             is_synthetic=False,
-            verdict=f"{summary.num_events:,} events in {summary.duration_s:.3f} s. {sentence}",
+            verdict=(
+                f"{summary.num_events:,} events in {summary.duration_s:.3f} s; "
+                f"{'perhaps a face' if shows_face else 'no face that the model could know'}."
+            ),
             notices=(
                 sentence,
                 f"The network ({self.recipe.name}) was trained on synthetic faces only; the middle square of the "
@@ -224,14 +227,13 @@ class _Gathered:
         return Analysis(self.class_names, shows_face, sentence, summary, tuple(self.windows), report)
 
     def _sentence(self, nearest: float, *, shows_face: bool) -> str:
-        distance = f"{100 * nearest:.0f} % of its events lie elsewhere than in the nearest known face"
-        limit = f"faces differ by {100 * self.faces.limit:.0f} % at most"
-        if shows_face:
-            return f"Parts of this recording may show a face: {distance}, {limit}. No face detector has confirmed it."
-        return (
-            f"This recording shows no face that the model could know: {distance}; {limit}. "
-            "The action units below mean nothing."
+        measured = (
+            f"{100 * nearest:.0f} % of its events lie elsewhere than in the nearest face that the model knows; "
+            f"99 % of unseen synthetic faces stay below {100 * self.faces.limit:.0f} %"
         )
+        if shows_face:
+            return f"Parts of this recording may show a face ({measured}). No face detector has confirmed it."
+        return f"This recording shows no face that the model could know ({measured}). Its answers below mean nothing."
 
     def _summary(self) -> RecordingSummary:
         seconds = RATE_BIN_US / 1e6

@@ -388,7 +388,7 @@ def test_clip_picture_names_the_highest_answers_first() -> None:
     answers = np.array([0.1, 0.4, 0.4, 0.0])
     clip = clip_picture("c", np.zeros((2, 2, 3, 3)), answers, ("a", "b", "c", "d"))
     assert clip.votes == (("b", 0.4), ("c", 0.4), ("a", 0.1))
-    assert Image.open(io.BytesIO(clip.png)).size == (2 * 6 + 4, 6)
+    assert Image.open(io.BytesIO(clip.png)).size == (96 + 4 + 96, 96)
 
 
 def test_montage_paints_on_and_off_in_their_colours() -> None:
