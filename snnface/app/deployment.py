@@ -39,7 +39,7 @@ from hardware.report_parts import Agreement
 from hardware.resources import ChipFit, chip_fit
 from hardware.target import LOIHI2, TARGETS, HardwareTarget
 from snnface.app.progress import counting_bar
-from snnface.app.run import Experiment, Scores, scores_of
+from snnface.app.run import Experiment, Scores, scores_of, weights_hash
 from snnface.config import to_json
 from snnface.datasets.samples import batches
 from snnface.errors import UnsupportedLayerError
@@ -77,8 +77,15 @@ class DeploymentConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Everything measured on the way to the chip; plain values, written as JSON."""
+    """Everything measured on the way to the chip; plain values, written as JSON.
 
+    Attributes:
+        weights: SHA-256 of the weights file that was deployed.
+        agreement: trained network → NIR graph → fixed point → Lava, in this order.
+        fixed_point_seconds, lava_seconds: wall time of the simulators a clip; no chip's latency.
+    """
+
+    weights: str
     target: str
     num_clips: int
     agreement: tuple[Agreement, ...]
@@ -165,6 +172,7 @@ def deploy_run(
     first = next(integer_batches(experiment, prepared.target))
     lava, lava_seconds = compare_lava(prepared, first[:, : config.lava_clips])
     deployment = Deployment(
+        weights=weights_hash(out),
         target=config.target,
         num_clips=num_clips,
         agreement=(

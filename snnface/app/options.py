@@ -8,7 +8,7 @@ from typing import TypeVar
 import tyro
 from rich.console import Console
 
-__all__ = ["console_for", "default_cache", "parse"]
+__all__ = ["console_for", "default_cache", "is_first_process", "parse"]
 
 T = TypeVar("T")
 
@@ -33,5 +33,13 @@ def default_cache() -> Path:
 
 
 def console_for(json_output: bool = False) -> Console:
-    """Progress and notes go to standard error, so that standard output holds results alone."""
-    return Console(stderr=True, quiet=json_output)
+    """Progress and notes go to standard error, so that standard output holds results alone.
+
+    Of the processes that `torchrun` starts only the first speaks.
+    """
+    return Console(stderr=True, quiet=json_output or not is_first_process())
+
+
+def is_first_process() -> bool:
+    """Is this the process that writes and prints?"""
+    return os.environ.get("RANK", "0") == "0"

@@ -14,7 +14,7 @@ from hardware.target import TARGETS
 from snnface import __version__
 from snnface.app.catalog import representation_of
 from snnface.app.deployment import Deployment, integer_counts, prepare
-from snnface.app.run import Experiment, Scores, TestResult
+from snnface.app.run import Experiment, Scores, TestResult, weights_hash
 from snnface.config import from_json
 from snnface.errors import CheckpointError
 from snnface.representations.histogram import ON_CHANNEL
@@ -35,12 +35,15 @@ def read_deployment(folder: Path) -> Deployment:
     """What `deploy_run` wrote.
 
     Raises:
-        CheckpointError: if the run has not been deployed.
+        CheckpointError: if the run has not been deployed, or has other weights since.
     """
     path = folder / "deployment.json"
     if not path.is_file():
         raise CheckpointError(f"{folder} holds no deployment.json; run `snnface deploy {folder}` first.")
-    return from_json(Deployment, path.read_text(encoding="utf-8"))
+    deployment = from_json(Deployment, path.read_text(encoding="utf-8"))
+    if deployment.weights != weights_hash(folder):
+        raise CheckpointError(f"{path} belongs to other weights than {folder} has now; run `snnface deploy {folder}`.")
+    return deployment
 
 
 def report_run(

@@ -8,7 +8,9 @@ last/                the state that `--resume` goes on from
 evaluation.json      the test subjects, read once, with chance and constant baselines
 """
 
+import hashlib
 import json
+import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -40,10 +42,19 @@ from snnface.tasks.base import Loss
 from snnface.training.checkpoint import load_state, load_weights
 from snnface.training.evaluation import evaluate
 from snnface.training.loop import EpochResult, TrainingState, train
-from snnface.training.optim import optimiser_of, schedule_of
+from snnface.training.optim import TrainingConfig, optimiser_of, schedule_of
 from snnface.training.tracking import CheckpointWriter, MetricsLog, ProgressBar
 
-__all__ = ["Experiment", "Scores", "TestResult", "evaluate_run", "load_run", "open_experiment", "train_run"]
+__all__ = [
+    "Experiment",
+    "Scores",
+    "TestResult",
+    "evaluate_run",
+    "load_run",
+    "open_experiment",
+    "train_run",
+    "weights_hash",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,13 +92,14 @@ class TestResult:
     """What the test subjects say of a trained model.
 
     Attributes:
+        weights: SHA-256 of the weights file that was evaluated.
         model, constant, chance: the model, the best constant answer of the training split, and guessing.
         clip_ids, labels, answers: clip by clip; `answers` are [N][K].
-        epoch: the epoch whose weights were chosen on the validation subjects.
     """
 
     __test__ = False
 
+    weights: str
     num_clips: int
     num_subjects: int
     model: Scores
@@ -113,10 +125,10 @@ def open_experiment(recipe: Recipe, *, cache_dir: Path, console: Console) -> Exp
     return Experiment(recipe, dataset, split)
 
 
-def train_run(
-    experiment: Experiment, out: Path, *, console: Console, resume: bool = False, devices: int | str = "auto"
-) -> nn.Module:
+def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bool = False) -> nn.Module:
     """Train into the folder `out`; returns the model with its best weights, in eval mode.
+
+    Under `torchrun` every process trains on its share of the clips, and the first of them writes.
 
     Raises:
         ConfigError: if the folder holds a run and `resume` is off, or was made by another recipe.
@@ -124,10 +136,11 @@ def train_run(
         NonFiniteLossError: if the loss leaves the numbers.
     """
     recipe = experiment.recipe
-    _claim_folder(out, recipe, resume=resume)
     config, seeds = recipe.training, SeedTree(recipe.seed)
-    fabric = Fabric(accelerator="auto", devices=devices, precision=config.precision)
-    fabric.launch()
+    fabric = _fabric(config)
+    if fabric.is_global_zero:
+        _claim_folder(out, recipe, resume=resume)
+    fabric.barrier()
     torch.manual_seed(seeds.seed("weights"))
     model = model_of(recipe, len(experiment.class_names))
     optimiser = optimiser_of(model, config)
@@ -136,7 +149,7 @@ def train_run(
         load_state(state, out / "last")
     task = task_of(recipe, len(experiment.class_names))
     train_samples = experiment.samples(experiment.split.train)
-    seeding = _SeedEpochs(seeds)
+    seeding = _SeedEpochs(seeds, fabric.global_rank)
     observers: list[object] = [seeding]
     bar = ProgressBar(console, label=recipe.name, num_epochs=config.num_epochs, metric=task.selection_metric)
     if fabric.is_global_zero:
@@ -146,12 +159,19 @@ def train_run(
         train(
             state,
             task,
-            train_batches=batches(train_samples, batch_size=config.batch_size, generator=seeding.shuffling),
+            train_batches=batches(
+                train_samples,
+                batch_size=config.batch_size,
+                generator=seeding.shuffling,
+                share=fabric.global_rank,
+                num_shares=fabric.world_size,
+            ),
             validation_batches=batches(experiment.samples(experiment.split.validation), batch_size=config.batch_size),
             config=config,
             fabric=fabric,
             observers=observers,  # type: ignore[arg-type]
         )
+    fabric.barrier()
     load_weights(model, out / "model.safetensors")
     return model.eval()
 
@@ -175,10 +195,15 @@ def load_run(folder: Path) -> tuple[Recipe, nn.Module]:
 
 
 def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestResult:
-    """Read the test subjects, once: the result is kept in `evaluation.json` and returned from there later."""
-    path = out / "evaluation.json"
+    """Read the test subjects, once: the result is kept in `evaluation.json` and returned from there later.
+
+    Only other weights (a run that was resumed since) are a reason to read them again.
+    """
+    path, weights = out / "evaluation.json", weights_hash(out)
     if path.is_file():
-        return from_json(TestResult, path.read_text(encoding="utf-8"))
+        kept = from_json(TestResult, path.read_text(encoding="utf-8"))
+        if kept.weights == weights:
+            return kept
     clips = experiment.split.test
     result = evaluate(
         model,
@@ -190,6 +215,7 @@ def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestRes
     constant = constant_answers(experiment.labels(experiment.split.train), len(experiment.class_names), len(clips))
     chance = chance_metrics(len(experiment.class_names))
     test = TestResult(
+        weights=weights,
         num_clips=len(clips),
         num_subjects=len({clip.subject for clip in clips}),
         model=scores_of(experiment, answers),
@@ -202,6 +228,11 @@ def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestRes
     )
     write_text(path, to_json(test))
     return test
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 of a run's weights: what its results belong to."""
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
 
 def scores_of(experiment: Experiment, answers: Tensor) -> Scores:
@@ -220,12 +251,12 @@ def scores_of(experiment: Experiment, answers: Tensor) -> Scores:
 class _SeedEpochs:
     """Seeds every epoch by its number, so that a resumed run draws what an uninterrupted one would."""
 
-    def __init__(self, seeds: SeedTree) -> None:
-        self._seeds = seeds
+    def __init__(self, seeds: SeedTree, process: int) -> None:
+        self._seeds, self._process = seeds, process
         self.shuffling = torch.Generator()
 
     def on_epoch_start(self, state: TrainingState, num_steps: int) -> None:
-        torch.manual_seed(self._seeds.seed("epoch", state.epoch))
+        torch.manual_seed(self._seeds.seed("epoch", state.epoch) + self._process)
         self.shuffling.manual_seed(self._seeds.seed("shuffle", state.epoch))
 
     def on_step(self, loss: Loss) -> None:
@@ -233,6 +264,15 @@ class _SeedEpochs:
 
     def on_epoch_end(self, state: TrainingState, result: EpochResult) -> None:
         """Nothing to seed."""
+
+
+def _fabric(config: TrainingConfig) -> Fabric:
+    """One process, or as many as `torchrun` has started."""
+    per_node = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    num_nodes = int(os.environ.get("WORLD_SIZE", "1")) // per_node
+    fabric = Fabric(accelerator="auto", devices=per_node, num_nodes=num_nodes, precision=config.precision)
+    fabric.launch()
+    return fabric
 
 
 def _claim_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:

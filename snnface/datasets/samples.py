@@ -1,11 +1,11 @@
 """From clips to the tensors that a loader hands out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from snnface.datasets.clip import Batch, Clip, FaceDataset, Label, Sample, collate
 from snnface.errors import ConfigError
@@ -58,8 +58,19 @@ class ClipSamples(Dataset[Sample]):
         return inputs
 
 
-def batches(samples: ClipSamples, *, batch_size: int, generator: torch.Generator | None = None) -> "DataLoader[Batch]":
+def batches(
+    samples: ClipSamples,
+    *,
+    batch_size: int,
+    generator: torch.Generator | None = None,
+    share: int = 0,
+    num_shares: int = 1,
+) -> "DataLoader[Batch]":
     """Batches in clip order, or shuffled by `generator` where one is given.
+
+    Args:
+        share, num_shares: the process's number among those that train together; each sees
+            every num_shares-th clip of one shuffled order, all equally many.
 
     Raises:
         ConfigError: if there is no clip.
@@ -69,10 +80,26 @@ def batches(samples: ClipSamples, *, batch_size: int, generator: torch.Generator
     return DataLoader(
         samples,  # type: ignore[arg-type]
         batch_size=batch_size,
-        shuffle=generator is not None,
-        generator=generator,
+        sampler=None if generator is None else _Shuffled(len(samples), generator, share, num_shares),
         collate_fn=collate,
     )
+
+
+class _Shuffled(Sampler[int]):
+    """A share of a new order each time; the order is the generator's alone, so a resumed run repeats it."""
+
+    def __init__(self, num_clips: int, generator: torch.Generator, share: int, num_shares: int) -> None:
+        self._num_clips, self._generator = num_clips, generator
+        self._share, self._num_shares = share, num_shares
+
+    def __len__(self) -> int:
+        return -(-self._num_clips // self._num_shares)
+
+    def __iter__(self) -> Iterator[int]:
+        order = torch.randperm(self._num_clips, generator=self._generator).tolist()
+        # The first clips fill up the last round, so that no process waits for another.
+        order += order[: len(self) * self._num_shares - len(order)]
+        yield from order[self._share :: self._num_shares]
 
 
 def _label_tensor(label: Label) -> Tensor:

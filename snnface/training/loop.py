@@ -72,7 +72,7 @@ def train(
         NonFiniteLossError: if a loss is NaN or infinite; names its parts and the clips.
     """
     model, optimiser = fabric.setup(state.model, state.optimiser)
-    loader: Any = fabric.setup_dataloaders(train_batches, move_to_device=False)
+    loader: Any = fabric.setup_dataloaders(train_batches, use_distributed_sampler=False, move_to_device=False)
     while state.epoch < config.num_epochs:
         for observer in observers:
             observer.on_epoch_start(state, len(loader))

@@ -4,6 +4,10 @@ One run for the whole module, at settings that take seconds; each test looks at 
 """
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +23,9 @@ from snnface.app.analysis import analyse
 from snnface.app.cli import main
 from snnface.app.deployment import Deployment, integer_counts
 from snnface.app.reporting import read_deployment
-from snnface.app.run import Experiment, TestResult, load_run, open_experiment
+from snnface.app.run import Experiment, TestResult, load_run, open_experiment, weights_hash
 from snnface.config import from_json
-from snnface.errors import UnsupportedLayerError
+from snnface.errors import CheckpointError, UnsupportedLayerError
 from snnface.events import write_hdf5
 from snnface.files import write_text
 from snnface.representations import TemporalBinary, TemporalBinaryConfig
@@ -142,6 +146,29 @@ def test_the_same_recipe_gives_the_same_weights(work: Path) -> None:
         assert main([*arguments, "--cache", str(work / "cache")]) == 0
     for name in ("model.safetensors", "metrics.jsonl"):
         assert (work / "a" / name).read_bytes() == (work / "b" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_run(work: Path) -> None:
+    out = work / "together"
+    arguments = ["train", *SPIKING, "--training.num-epochs", "1", "--out", str(out), "--cache", str(work / "cache")]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [*launcher, "-m", "snnface.app.cli", *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("1 epochs") == 1
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 1
+    load_run(out)
+
+
+def test_results_belong_to_the_weights_they_were_made_with(work: Path, tmp_path: Path) -> None:
+    shutil.copytree(work / "snn", tmp_path / "run")
+    assert read_deployment(tmp_path / "run").weights == weights_hash(work / "snn")
+    shutil.copyfile(work / "a" / "model.safetensors", tmp_path / "run" / "model.safetensors")
+    with pytest.raises(CheckpointError, match="belongs to other weights"):
+        read_deployment(tmp_path / "run")
 
 
 def test_training_again_into_the_same_folder_is_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from snnface.app.options import console_for, default_cache, parse
+from snnface.app.options import console_for, default_cache, is_first_process, parse
 from snnface.app.recipes import RECIPES, Recipe, recipe_named
 from snnface.app.run import open_experiment, train_run
 from snnface.app.tables import print_training
@@ -37,4 +37,5 @@ def main(arguments: list[str]) -> None:
     console = console_for()
     experiment = open_experiment(options.recipe, cache_dir=options.cache, console=console)
     train_run(experiment, options.out, console=console, resume=options.resume)
-    print_training(options.out)
+    if is_first_process():
+        print_training(options.out)
