@@ -180,7 +180,7 @@ def deploy_run(
             Agreement(
                 step="float graph → fixed point",
                 comparisons=added_comparisons(rounding),
-                note=f"{num_clips} clips; the one lossy step: weights, leaks and thresholds become integers",
+                note=f"{_clips(num_clips)}; the one lossy step: weights, leaks and thresholds become integers",
             ),
             lava,
         ),
@@ -239,7 +239,7 @@ def compare_lava(prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> tup
     result = Agreement(
         step=step,
         comparisons=compare_spikes(ours.spikes, theirs.spikes),
-        note=f"{inputs.shape[1]} clips; {states} final currents and voltages differ",
+        note=f"{_clips(inputs.shape[1])}; {states} final currents and voltages differ",
     )
     return result, theirs.seconds / inputs.shape[1]
 
@@ -255,7 +255,7 @@ def _compare_trained(model: nn.Module, prepared: Prepared, inputs: Int64[np.ndar
     return Agreement(
         step="trained network → NIR graph",
         comparisons=compare_spikes(trained, run.spikes),
-        note=f"{inputs.shape[1]} clips, both in float64",
+        note=f"{_clips(inputs.shape[1])}, both in float64",
     )
 
 
@@ -284,3 +284,7 @@ def added_comparisons(parts: list[tuple[SpikeComparison, ...]]) -> tuple[SpikeCo
         )
         for rows in zip(*parts, strict=True)
     )
+
+
+def _clips(count: int) -> str:
+    return f"{count} clip" if count == 1 else f"{count} clips"
