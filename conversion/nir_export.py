@@ -17,6 +17,7 @@ node is the readout: its mean over time is the answer.
 Source: Pedersen et al. 2024, Nature Communications 15:8122 (the primitives).
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -86,9 +87,11 @@ def write_nir(
     Raises:
         UnsupportedLayerError, ConfigError: as `nir_from_graph`.
     """
-    nodes = nir_from_graph(graph, dt_s=dt_s, scales=scales)
+    # Through memory: the HDF5 library takes the process down when a disk is full.
+    memory = io.BytesIO()
+    nir.write(memory, nir_from_graph(graph, dt_s=dt_s, scales=scales))
     with atomic_path(path) as temporary:
-        nir.write(str(temporary), nodes)
+        temporary.write_bytes(memory.getbuffer())
 
 
 def block_diagonal(synapse: Conv2dSynapse) -> Conv2dSynapse:

@@ -272,7 +272,12 @@ def platform_energy(operations: NetworkOperations, platform: PlatformEnergy) -> 
         scope="populations and relays; low: zero weights not stored, no hops; high: 4 hops, leaky always active",
         source=platform.source,
         grade=platform.grade,
-        not_counted=("readout on the host", "barrier synchronisation", *NEVER_COUNTED),
+        not_counted=(
+            "readout on the host",
+            "barrier synchronisation",
+            "the width of graded input (each count is charged as one binary event)",
+            *NEVER_COUNTED,
+        ),
     )
 
 

@@ -31,7 +31,7 @@ from hardware.resources import ChipFit
 from snnface.errors import ConfigError
 from snnface.files import write_text
 
-__all__ = ["Report", "report_values", "write_report"]
+__all__ = ["Report", "report_values", "require_page", "write_report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +104,22 @@ def write_report(report: Report, path: Path) -> Path:
     # Plotly takes a second to import and most users of `Report` never write one.
     from hardware.report_page import report_page
 
-    if path.suffix != ".html":
-        raise ConfigError(f"a report is an .html file; got {path.name!r}. Name it {path.stem}.html.")
+    require_page(path)
     page = report_page(report)
     values = path.with_suffix(".json")
     write_text(values, json.dumps(report_values(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     write_text(path, page)
     return values
+
+
+def require_page(path: Path) -> None:
+    """Check that a report can be written to `path`, before the work is done.
+
+    Raises:
+        ConfigError: if `path` does not end in .html, or is a folder.
+    """
+    if path.suffix != ".html" or path.is_dir():
+        raise ConfigError(f"a report is an .html file; got {path.name!r}. Name it {path.stem or 'report'}.html.")
 
 
 def report_values(report: Report) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from jaxtyping import Float, Integer, Shaped
 from conversion.parity import SpikeComparison
 from hardware.pictures import event_montage, png_bytes
 from snnface.errors import DataError
-from snnface.events.sensor_data import SensorData
+from snnface.events.readers.base import Extras
+from snnface.events.statistics import EventStatistics
+from snnface.events.window import Resolution
 from snnface.representations.histogram import ON_CHANNEL
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 Cell = str | int | float | bool | None
+
+NO_EXTRAS = Extras()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +116,29 @@ class Agreement:
     Attributes:
         step: such as "float network -> NIR".
         comparisons: population by population; empty where it was not run.
+        num_differing_states: final currents and voltages that differ; None where there are none to compare.
         not_run: why not; empty where it was.
         note: what explains a difference.
     """
 
     step: str
     comparisons: tuple[SpikeComparison, ...] = ()
+    num_differing_states: int | None = None
     not_run: str = ""
     note: str = ""
 
     @property
+    def num_spikes(self) -> int:
+        return sum(comparison.num_spikes_a for comparison in self.comparisons)
+
+    @property
     def num_differing(self) -> int:
         return sum(comparison.num_differing for comparison in self.comparisons)
+
+    @property
+    def is_identical(self) -> bool:
+        """It was run, and neither a spike nor a state differs."""
+        return not self.not_run and self.num_differing == 0 and not self.num_differing_states
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +172,7 @@ class RecordingSummary:
 
     Attributes:
         on_fraction: share of ON events; None without events.
-        num_triggers, num_frames: None where they are not known.
+        num_triggers, num_frames: None where the format has none of the kind.
         seconds: start of each bin of the rate curves, from the first event.
         on_rate, off_rate: events per second in each bin.
     """
@@ -167,11 +182,11 @@ class RecordingSummary:
     num_events: int
     duration_s: float
     on_fraction: float | None
-    num_triggers: int | None
-    num_frames: int | None
     seconds: tuple[float, ...]
     on_rate: tuple[float, ...]
     off_rate: tuple[float, ...]
+    num_triggers: int | None = None
+    num_frames: int | None = None
 
     @property
     def event_rate(self) -> float:
@@ -179,27 +194,22 @@ class RecordingSummary:
         return self.num_events / self.duration_s if self.duration_s else 0.0
 
 
-def recording_summary(name: str, data: SensorData, *, num_bins: int = 200) -> RecordingSummary:
-    """Statistics of a recording, with its event rate in `num_bins` bins of equal length (at least 1 ms)."""
-    events = data.events
-    duration_us = events.window.duration_us
-    bins = max(1, min(num_bins, duration_us // 1000))
-    edges = events.window.start_us + np.linspace(0, duration_us, bins + 1)
-    rates = {}
-    for is_on in (True, False):
-        counts, _ = np.histogram(events.t_us[events.polarity == is_on], bins=edges if duration_us else 1)
-        rates[is_on] = tuple(float(count) for count in counts * bins * 1e6 / max(duration_us, 1))
+def recording_summary(
+    name: str, statistics: EventStatistics, *, sensor: Resolution, extras: Extras = NO_EXTRAS
+) -> RecordingSummary:
+    """What was gathered of a recording, as plain values."""
+    seconds, on, off = statistics.rates()
     return RecordingSummary(
         name=name,
-        sensor=str(events.resolution),
-        num_events=len(events),
-        duration_s=duration_us / 1e6,
-        on_fraction=None if events.is_empty else float(events.polarity.mean()),
-        num_triggers=None if data.triggers is None else len(data.triggers),
-        num_frames=None if data.frames is None else len(data.frames),
-        seconds=tuple(float(edge) for edge in (edges[:-1] - edges[0]) / 1e6),
-        on_rate=rates[True],
-        off_rate=rates[False],
+        sensor=str(sensor),
+        num_events=statistics.num_events,
+        duration_s=statistics.duration_us / 1e6,
+        on_fraction=statistics.on_fraction,
+        seconds=tuple(seconds.tolist()),
+        on_rate=tuple(on.tolist()),
+        off_rate=tuple(off.tolist()),
+        num_triggers=extras.num_triggers,
+        num_frames=extras.num_frames,
     )
 
 

@@ -131,17 +131,21 @@ def _clips(report: Report) -> Iterator[Block]:
 def _agreement(report: Report) -> Iterator[Block]:
     if not report.agreement:
         return
-    yield Paragraph("Spikes before and after each step of deployment, compared bin by bin (step, clip, neuron).")
+    yield Paragraph(
+        "Spikes before and after each step of deployment, compared bin by bin (step, clip, neuron), "
+        "and final currents and voltages where both sides have them."
+    )
     rows: list[tuple[str, ...]] = []
     for step in report.agreement:
         if step.not_run:
-            rows.append((step.step, "not run", "", "", "", step.not_run))
+            rows.append((step.step, "not run", "", "", "", "", step.not_run))
         else:
             before, after = sum(c.num_spikes_a for c in step.comparisons), sum(c.num_spikes_b for c in step.comparisons)
-            verdict = "identical" if step.num_differing == 0 else "differs"
-            counts = (grouped(before), grouped(after), grouped(step.num_differing))
+            verdict = "identical" if step.is_identical else "differs"
+            states = "" if step.num_differing_states is None else grouped(step.num_differing_states)
+            counts = (grouped(before), grouped(after), grouped(step.num_differing), states)
             rows.append((step.step, verdict, *counts, step.note))
-    headings = columns("step", "spikes", "before #", "after #", "differing bins #", "note")
+    headings = columns("step", "result", "spikes before #", "after #", "differing bins #", "differing states #", "note")
     yield Grid("Agreement of spikes, step by step", headings, tuple(rows))
     for step in report.agreement:
         if step.num_differing:

@@ -102,6 +102,11 @@ def chip_fit(graph: SpikingGraph | IntegerGraph, target: HardwareTarget) -> Chip
         fits.append(estimate(population.name, population.shape, needs, target))
     cores = sum(fit.cores for fit in fits)
     reasons = [f"{fit.name}: {fit.reason}" for fit in fits if fit.reason]
+    if isinstance(graph, IntegerGraph) and graph.input_bits > target.input_bits:
+        reasons.append(
+            f"the input is counts of {graph.input_bits} bits; this chip takes "
+            + ("binary spikes only" if target.input_bits == 0 else f"{target.input_bits} bits")
+        )
     if cores > target.cores_per_chip:
         reasons.append(f"at least {cores} cores are needed; one chip has {target.cores_per_chip}")
     verdict: Verdict = "does not fit"

@@ -31,7 +31,7 @@ def from_json(kind: type[C], text: str) -> C:
     """
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"a {kind.__name__} was expected as JSON; the text cannot be parsed: {error}.") from error
     return _build(kind, data, kind.__name__)
 
@@ -111,7 +111,7 @@ def _build_dataclass(kind: Any, data: Any, path: str) -> Any:
 
 
 def _build_plain(kind: Any, data: Any, path: str) -> Any:
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+    if kind is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 10**300:
         return float(data)
     if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
         raise ConfigError(f"{path} must be {kind.__name__}; got {data!r}.")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path", "write_text"]
+from snnface.errors import DataError
+
+__all__ = ["atomic_path", "read_text", "write_text"]
 
 
 @contextmanager
@@ -28,6 +30,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """A text file as it is.
+
+    Raises:
+        DataError: if it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} should be a UTF-8 text file; byte {error.start} is not. It is damaged.") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -194,11 +194,16 @@ def _run_worker(python: Path, folder: str, timeout_s: float) -> None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
     if status != 0 or not Path(folder, "results.json").exists():
-        raise HardwareError(f"the Lava worker failed (exit status {status}): {_tail(messages)}")
+        raise HardwareError(
+            f"the Lava worker failed (exit status {status}); its last message: {_tail(messages)}. "
+            "Make its environment anew (rm -r .venv-lava; make lava)."
+        )
 
 
 def _tail(messages: Path) -> str:
-    return messages.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or "none"
+    """The last line that is not empty: of a traceback, the one that names the error."""
+    lines = messages.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip()[-500:] for line in reversed(lines) if line.strip()), "none")
 
 
 def _described(job: LavaJob, key: str, arrays: dict[str, np.ndarray]) -> dict[str, object]:

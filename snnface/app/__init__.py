@@ -1,1 +1,1 @@
-"""To be filled."""
+"""The application: recipes, runs, commands. The only part that knows all four packages."""

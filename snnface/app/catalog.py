@@ -9,6 +9,7 @@ from torch import nn
 from ann_baselines.c3d import C3d, C3dConfig
 from snnface.app.recipes import Recipe
 from snnface.datasets.synthetic import SyntheticFaces, SyntheticFacesConfig
+from snnface.errors import unknown_name
 from snnface.models.face_model import FaceModel
 from snnface.models.heads import MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
 from snnface.models.temporal import LastStep, MeanOverTime
@@ -55,7 +56,7 @@ TASKS: dict[type, Callable[..., Any]] = {ActionUnitTaskConfig: ActionUnitTask}
 
 
 def dataset_of(
-    recipe: Recipe, *, cache_dir: Path, on_progress: Callable[[int, int], None] | None = None
+    recipe: Recipe, *, cache_dir: Path | None, on_progress: Callable[[int, int], None] | None = None
 ) -> SyntheticFaces:
     """The recipe's data set; synthesised on first use, read from `cache_dir` afterwards."""
     return DATASETS[type(recipe.data)](recipe.data, cache_dir, on_progress=on_progress)
@@ -63,7 +64,10 @@ def dataset_of(
 
 def class_names_of(recipe: Recipe) -> tuple[str, ...]:
     """The names of the recipe's classes, in index order; no recording is made for them."""
-    return DATASETS[type(recipe.data)](recipe.data, None).class_names[recipe.task.target]
+    names = DATASETS[type(recipe.data)](recipe.data, None).class_names
+    if recipe.task.target not in names:
+        raise unknown_name("target of classification", recipe.task.target, names)
+    return names[recipe.task.target]
 
 
 def representation_of(recipe: Recipe) -> Representation:

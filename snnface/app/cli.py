@@ -48,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"snnface {verb}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"snnface {verb}: interrupted; a training run goes on with --resume.", file=sys.stderr)
+        hint = "; the run goes on with --resume" if verb == "train" else ""
+        print(f"snnface {verb}: interrupted{hint}.", file=sys.stderr)
         return 130
     return 0
 

@@ -8,6 +8,7 @@ The result is `deployment.json`; the spiking graph is `model.nir`.
 """
 
 import copy
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,18 +40,22 @@ from hardware.report_parts import Agreement
 from hardware.resources import ChipFit, chip_fit
 from hardware.target import LOIHI2, TARGETS, HardwareTarget
 from snnface.app.progress import counting_bar
+from snnface.app.recipes import Recipe
 from snnface.app.run import Experiment, Scores, scores_of, weights_hash
 from snnface.config import to_json
 from snnface.datasets.samples import batches
-from snnface.errors import UnsupportedLayerError
-from snnface.files import write_text
+from snnface.errors import ConfigError, DataError, HardwareError, UnsupportedLayerError, unknown_name
+from snnface.files import atomic_path, write_text
+from snnface.representations.histogram import HistogramConfig
 from snnface.spiking.activity import record_activity
+from snnface.spiking.neurons import SpikingNeuron
 
 __all__ = [
     "Deployment",
     "DeploymentConfig",
     "Prepared",
     "added_comparisons",
+    "check_baseline",
     "compare_lava",
     "deploy_run",
     "integer_counts",
@@ -68,11 +73,20 @@ class DeploymentConfig:
         target: the chip, by name.
         parity_clips: clips on which the trained network and the NIR graph are compared.
         lava_clips: clips that Lava runs too; it takes seconds for each.
+
+    Raises:
+        ConfigError: if there is no such target, or a count is not positive.
     """
 
     target: str = "loihi2"
     parity_clips: int = 8
     lava_clips: int = 2
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise unknown_name("target", self.target, TARGETS)
+        if self.parity_clips < 1 or self.lava_clips < 1:
+            raise ConfigError("parity_clips and lava_clips must be at least 1.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +94,7 @@ class Deployment:
     """Everything measured on the way to the chip; plain values, written as JSON.
 
     Attributes:
-        weights: SHA-256 of the weights file that was deployed.
+        weights: SHA-256 of the recipe and the weights that were deployed.
         agreement: trained network → NIR graph → fixed point → Lava, in this order.
         fixed_point_seconds, lava_seconds: wall time of the simulators a clip; no chip's latency.
     """
@@ -90,7 +104,6 @@ class Deployment:
     num_clips: int
     agreement: tuple[Agreement, ...]
     quantized: tuple[QuantizedLayer, ...]
-    float_scores: Scores
     fixed_point_scores: Scores
     num_folds: int
     num_saturations: int
@@ -102,6 +115,10 @@ class Deployment:
     fixed_point_seconds: float
     lava_seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS or len(self.agreement) != 3:
+            raise DataError("a deployment needs a known target and three comparisons; this one is damaged.")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
@@ -112,8 +129,10 @@ class Prepared:
     target: HardwareTarget
 
 
-def prepare(model: nn.Module, *, target: HardwareTarget = LOIHI2, nir_path: Path | None = None) -> Prepared:
-    """Fold, export and quantise.
+def prepare(
+    model: nn.Module, recipe: Recipe, *, target: HardwareTarget = LOIHI2, nir_path: Path | None = None
+) -> Prepared:
+    """Fold, export and quantise a recipe's trained model.
 
     The graph that goes on is the one read back from the NIR file where `nir_path` is
     given, so that what is deployed is what other tools can load.
@@ -122,8 +141,27 @@ def prepare(model: nn.Module, *, target: HardwareTarget = LOIHI2, nir_path: Path
     if nir_path is not None:
         write_nir(graph, nir_path)
         graph = read_nir(nir_path)
-    quantized = quantize(graph, QuantizeConfig(weight_bits=target.weight_bits, input_bits=target.input_bits))
+    peak = recipe.representation.max_count if isinstance(recipe.representation, HistogramConfig) else None
+    config = QuantizeConfig(weight_bits=target.weight_bits, input_bits=target.input_bits, peak_input=peak)
+    quantized = quantize(graph, config)
     return Prepared(graph, quantized, target)
+
+
+def check_baseline(recipe: Recipe, baseline_recipe: Recipe, baseline: nn.Module) -> None:
+    """A baseline must be an ANN that saw the same data, split and pictures for the same task.
+
+    Raises:
+        ConfigError: if it does not; names what differs.
+    """
+    if any(isinstance(module, SpikingNeuron) for module in baseline.modules()):
+        raise ConfigError(f"the baseline {baseline_recipe.name!r} is a spiking network; name the run of an ANN.")
+    parts = ("data", "split", "representation", "task", "seed")
+    differing = [part for part in parts if getattr(recipe, part) != getattr(baseline_recipe, part)]
+    if differing:
+        raise ConfigError(
+            f"the baseline {baseline_recipe.name!r} differs from {recipe.name!r} in {', '.join(differing)}; numbers "
+            "side by side need the same data, split, pictures and task. Train it with the same options."
+        )
 
 
 def deploy_run(
@@ -146,13 +184,17 @@ def deploy_run(
         UnsupportedLayerError: if the network, or its input, has no form on the chip.
     """
     config = config or DeploymentConfig()
-    prepared = prepare(model, target=TARGETS[config.target], nir_path=out / "model.nir")
+    recipe = experiment.recipe
+    # Into the run folder only once all has gone well, beside the results that belong to it.
+    with tempfile.TemporaryDirectory() as work:
+        prepared = prepare(model, recipe, target=TARGETS[config.target], nir_path=Path(work) / "model.nir")
+        nir_file = (Path(work) / "model.nir").read_bytes()
     backend = FixedPointBackend()
     program = backend.compile(prepared.quantized.graph, prepared.target)
     num_clips = len(experiment.split.test)
     operations: list[NetworkOperations] = []
     rounding: list[tuple[SpikeComparison, ...]] = []
-    answers, float_answers, seconds, folds, saturations = [], [], 0.0, 0, 0
+    answers, seconds, folds, saturations = [], 0.0, 0, 0
     with counting_bar(console, "fixed point") as on_progress:
         for spikes in integer_batches(experiment, prepared.target):
             run = backend.run(program, spikes)
@@ -160,7 +202,6 @@ def deploy_run(
             rounding.append(compare_spikes(exact.spikes, run.spikes))
             operations.append(count_operations(prepared.quantized.graph, spikes, run.spikes))
             answers.append(run.answers)
-            float_answers.append(exact.answers)
             seconds += run.seconds
             folds += sum(run.num_folds.values())
             saturations += sum(run.num_saturations.values())
@@ -169,14 +210,13 @@ def deploy_run(
     for more in operations[1:]:
         total = total.combine(more)
     counted = None if baseline is None else _count_baseline(experiment, baseline)
-    first = next(integer_batches(experiment, prepared.target))
-    lava, lava_seconds = compare_lava(prepared, first[:, : config.lava_clips])
+    lava, lava_seconds = compare_lava(prepared, _first_clips(experiment, prepared.target, config.lava_clips))
     deployment = Deployment(
         weights=weights_hash(out),
         target=config.target,
         num_clips=num_clips,
         agreement=(
-            _compare_trained(model, prepared, first[:, : config.parity_clips]),
+            _compare_trained(model, prepared, _first_clips(experiment, prepared.target, config.parity_clips)),
             Agreement(
                 step="float graph → fixed point",
                 comparisons=added_comparisons(rounding),
@@ -185,18 +225,19 @@ def deploy_run(
             lava,
         ),
         quantized=prepared.quantized.layers,
-        float_scores=scores_of(experiment, torch.from_numpy(np.concatenate(float_answers)).float()),
         fixed_point_scores=scores_of(experiment, torch.from_numpy(np.concatenate(answers)).float()),
         num_folds=folds,
         num_saturations=saturations,
-        operations=summarise_operations(total, seed=experiment.recipe.seed),
-        baseline=None if counted is None else summarise_ann_operations(counted, seed=experiment.recipe.seed),
+        operations=summarise_operations(total, seed=recipe.seed),
+        baseline=None if counted is None else summarise_ann_operations(counted, seed=recipe.seed),
         energy=energy_estimates(total, counted),
         fits=tuple(chip_fit(prepared.quantized.graph, target) for target in TARGETS.values()),
         warnings=prepared.quantized.warnings,
         fixed_point_seconds=seconds / num_clips,
         lava_seconds=lava_seconds,
     )
+    with atomic_path(out / "model.nir") as temporary:
+        temporary.write_bytes(nir_file)
     write_text(out / "deployment.json", to_json(deployment))
     return deployment
 
@@ -210,6 +251,15 @@ def integer_batches(experiment: Experiment, target: HardwareTarget) -> Iterator[
     """
     for batch in batches(experiment.samples(experiment.split.test), batch_size=CLIPS_AT_ONCE):
         yield integer_counts(batch.inputs.numpy(), target)
+
+
+def _first_clips(experiment: Experiment, target: HardwareTarget, count: int) -> Int64[np.ndarray, "T B C H W"]:
+    gathered = []
+    for batch in integer_batches(experiment, target):
+        gathered.append(batch)
+        if sum(part.shape[1] for part in gathered) >= count:
+            break
+    return np.concatenate(gathered, axis=1)[:, :count]
 
 
 def integer_counts(inputs: Float32[np.ndarray, "*shape"], target: HardwareTarget) -> Int64[np.ndarray, "*shape"]:
@@ -234,12 +284,16 @@ def compare_lava(prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> tup
         return Agreement(step=step, not_run="Lava's environment is not installed (make lava)"), None
     fixed, lava = FixedPointBackend(), LavaBackend()
     ours = fixed.run(fixed.compile(prepared.quantized.graph, prepared.target), inputs)
-    theirs = lava.run(lava.compile(prepared.quantized.graph, prepared.target), inputs)
-    states = agreement(ours, theirs).num_differing_states
+    try:
+        theirs = lava.run(lava.compile(prepared.quantized.graph, prepared.target), inputs)
+    except HardwareError as error:
+        # The referee is wanted, not needed: what keeps it away is reported, not fatal.
+        return Agreement(step=step, not_run=str(error)), None
     result = Agreement(
         step=step,
         comparisons=compare_spikes(ours.spikes, theirs.spikes),
-        note=f"{_clips(inputs.shape[1])}; {states} final currents and voltages differ",
+        num_differing_states=agreement(ours, theirs).num_differing_states,
+        note=_clips(inputs.shape[1]),
     )
     return result, theirs.seconds / inputs.shape[1]
 
@@ -272,7 +326,8 @@ def _count_baseline(experiment: Experiment, baseline: nn.Module) -> AnnOperation
 
 
 def added_comparisons(parts: list[tuple[SpikeComparison, ...]]) -> tuple[SpikeComparison, ...]:
-    """Comparisons of several batches as one."""
+    """Comparisons of several batches as one; batches without any are left out."""
+    parts = [part for part in parts if part]
     return tuple(
         SpikeComparison(
             population=rows[0].population,

@@ -12,16 +12,13 @@ from pathlib import Path
 
 from snnface.app.options import console_for, default_cache
 from snnface.app.recipes import recipe_named
-from snnface.app.run import Experiment, evaluate_run, open_experiment, train_run
+from snnface.app.run import KNOWN_FACES, evaluate_run, open_experiment, train_run
 from snnface.app.tables import print_scores
-from snnface.faces.presence import known_faces, save_known_faces
 
-__all__ = ["KNOWN_FACES", "PRETRAINED", "main"]
+__all__ = ["PRETRAINED", "main"]
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained" / "action_units"
 """A run folder without what only training needs."""
-
-KNOWN_FACES = "known_faces.safetensors"
 
 
 def main() -> None:
@@ -34,22 +31,9 @@ def main() -> None:
         model = train_run(experiment, out, console=console)
         result = evaluate_run(experiment, model, out)
         PRETRAINED.mkdir(parents=True, exist_ok=True)
-        for name in ("recipe.json", "model.safetensors", "evaluation.json", "environment.json"):
+        for name in ("recipe.json", "model.safetensors", "evaluation.json", "environment.json", KNOWN_FACES):
             shutil.copyfile(out / name, PRETRAINED / name)
-    save_faces(experiment, PRETRAINED / KNOWN_FACES)
     print_scores(experiment, {recipe.name: result})
-
-
-def save_faces(experiment: Experiment, path: Path) -> None:
-    """Where the events of the training clips lie; the validation subjects set the limit."""
-    training, held_out = (experiment.samples(clips) for clips in (experiment.split.train, experiment.split.validation))
-    save_known_faces(
-        known_faces(
-            [training[index].inputs for index in range(len(training))],
-            [held_out[index].inputs for index in range(len(held_out))],
-        ),
-        path,
-    )
 
 
 if __name__ == "__main__":

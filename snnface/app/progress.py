@@ -13,12 +13,21 @@ __all__ = ["counting_bar"]
 def counting_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
     """Yields `on_progress(done, total)`; nothing is shown until it is called."""
     progress = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
     )
-    bar = progress.add_task(label, total=None, visible=False)
+    bar = progress.add_task(label, total=None)
 
     def on_progress(done: int, total: int) -> None:
-        progress.update(bar, completed=done, total=total, visible=True)
+        # Not before: a bar that was started leaves a blank line, even if nothing was to be done.
+        progress.start()
+        progress.update(bar, completed=done, total=total)
 
-    with progress:
+    try:
         yield on_progress
+    finally:
+        if progress.live.is_started:
+            progress.stop()

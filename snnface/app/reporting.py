@@ -17,6 +17,7 @@ from snnface.app.deployment import Deployment, integer_counts, prepare
 from snnface.app.run import Experiment, Scores, TestResult, weights_hash
 from snnface.config import from_json
 from snnface.errors import CheckpointError
+from snnface.files import read_text
 from snnface.representations.histogram import ON_CHANNEL
 
 __all__ = ["NOT_COUNTED", "read_deployment", "report_run"]
@@ -40,7 +41,7 @@ def read_deployment(folder: Path) -> Deployment:
     path = folder / "deployment.json"
     if not path.is_file():
         raise CheckpointError(f"{folder} holds no deployment.json; run `snnface deploy {folder}` first.")
-    deployment = from_json(Deployment, path.read_text(encoding="utf-8"))
+    deployment = from_json(Deployment, read_text(path))
     if deployment.weights != weights_hash(folder):
         raise CheckpointError(f"{path} belongs to other weights than {folder} has now; run `snnface deploy {folder}`.")
     return deployment
@@ -63,7 +64,7 @@ def report_run(
     """
     recipe, names = experiment.recipe, experiment.class_names
     own = results[recipe.name]
-    prepared = prepare(model, target=TARGETS[deployment.target])
+    prepared = prepare(model, recipe, target=TARGETS[deployment.target])
     first = experiment.samples(experiment.split.test)[0]
     backend = FixedPointBackend()
     inputs = integer_counts(first.inputs[:, None].numpy(), prepared.target)
@@ -108,18 +109,15 @@ def _depth(graph: SpikingGraph) -> int:
 
 def _verdict(own: TestResult, deployment: Deployment) -> str:
     lava = deployment.agreement[-1]
-    spikes = sum(row.num_spikes_a for row in lava.comparisons)
-    referee = (
-        f"Lava gives the same {spikes:,} spikes, bit for bit"
-        if not lava.not_run and not lava.num_differing
-        else f"Lava was not run: {lava.not_run}"
-        if lava.not_run
-        else f"Lava differs in {lava.num_differing:,} of {spikes:,} spikes"
-    )
-    on_chip = 100 * deployment.fixed_point_scores.top1
+    referee = f"on {lava.note} Lava gives the same {lava.num_spikes:,} spikes and final states, bit for bit"
+    if lava.not_run:
+        referee = f"Lava was not run: {lava.not_run}"
+    elif not lava.is_identical:
+        referee = f"Lava differs in {lava.num_differing:,} spikes and {lava.num_differing_states or 0:,} states"
+    on_chip, bits = 100 * deployment.fixed_point_scores.top1, TARGETS[deployment.target].weight_bits
     return (
         f"{100 * own.model.top1:.1f} % top-1 on {own.num_subjects} unseen subjects "
-        f"(chance {100 * own.chance.top1:.1f} %), {on_chip:.1f} % in 8-bit fixed point; {referee}."
+        f"(chance {100 * own.chance.top1:.1f} %), {on_chip:.1f} % with {bits}-bit weights in fixed point; {referee}."
     )
 
 

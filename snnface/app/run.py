@@ -28,8 +28,9 @@ from snnface.config import from_json, to_json
 from snnface.datasets.clip import Clip, FaceDataset
 from snnface.datasets.samples import ClipSamples, batches
 from snnface.datasets.splits import Split, split_by_subject
-from snnface.errors import CheckpointError, ConfigError, DatasetNotFoundError
-from snnface.files import write_text
+from snnface.errors import CheckpointError, ConfigError, DataError, DatasetNotFoundError
+from snnface.faces.presence import known_faces, save_known_faces
+from snnface.files import read_text, write_text
 from snnface.metrics.classification import (
     chance_metrics,
     classification_metrics,
@@ -39,22 +40,34 @@ from snnface.metrics.classification import (
 )
 from snnface.seeding import SeedTree
 from snnface.tasks.base import Loss
-from snnface.training.checkpoint import load_state, load_weights
+from snnface.training.checkpoint import epochs_done, has_state, load_state, load_weights
 from snnface.training.evaluation import evaluate
-from snnface.training.loop import EpochResult, TrainingState, train
+from snnface.training.loop import EpochResult, Observer, TrainingState, train
 from snnface.training.optim import TrainingConfig, optimiser_of, schedule_of
 from snnface.training.tracking import CheckpointWriter, MetricsLog, ProgressBar
 
 __all__ = [
+    "KNOWN_FACES",
+    "RUN_FILES",
     "Experiment",
     "Scores",
     "TestResult",
     "evaluate_run",
     "load_run",
     "open_experiment",
+    "require_free",
     "train_run",
     "weights_hash",
 ]
+
+
+KNOWN_FACES = "known_faces.safetensors"
+
+RUN_FILES = (
+    *("recipe.json", "environment.json", "metrics.jsonl", "model.safetensors", "last", KNOWN_FACES),
+    *("evaluation.json", "model.nir", "deployment.json", "report.html", "report.json"),
+)
+"""All that a run folder may hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +80,7 @@ class Experiment:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self.dataset.class_names[self.recipe.task.target]
+        return class_names_of(self.recipe)
 
     def samples(self, clips: tuple[Clip, ...]) -> ClipSamples:
         """The clips under the recipe's representation."""
@@ -92,7 +105,7 @@ class TestResult:
     """What the test subjects say of a trained model.
 
     Attributes:
-        weights: SHA-256 of the weights file that was evaluated.
+        weights: SHA-256 of the recipe and the weights that were evaluated.
         model, constant, chance: the model, the best constant answer of the training split, and guessing.
         clip_ids, labels, answers: clip by clip; `answers` are [N][K].
     """
@@ -110,9 +123,15 @@ class TestResult:
     labels: tuple[int, ...]
     answers: tuple[tuple[float, ...], ...]
 
+    def __post_init__(self) -> None:
+        lengths = {len(self.clip_ids), len(self.labels), len(self.answers), self.num_clips}
+        classes = {len(row) for row in self.answers}
+        if len(lengths) != 1 or len(classes) != 1 or not all(0 <= label < max(classes) for label in self.labels):
+            raise DataError("a test result needs one label and one row of answers for each clip; this one is damaged.")
 
-def open_experiment(recipe: Recipe, *, cache_dir: Path, console: Console) -> Experiment:
-    """Make or load the recipe's data and split it by subject."""
+
+def open_experiment(recipe: Recipe, *, cache_dir: Path | None, console: Console) -> Experiment:
+    """Make or load the recipe's data and split it by subject; without a cache, recordings are made when asked for."""
     with counting_bar(console, "synthesising recordings") as on_progress:
         dataset = dataset_of(recipe, cache_dir=cache_dir, on_progress=on_progress)
         clips = dataset.clips
@@ -126,35 +145,37 @@ def open_experiment(recipe: Recipe, *, cache_dir: Path, console: Console) -> Exp
 
 
 def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bool = False) -> nn.Module:
-    """Train into the folder `out`; returns the model with its best weights, in eval mode.
+    """Train into the folder `out`; returns the model with its best weights, on the CPU, in eval mode.
 
-    Under `torchrun` every process trains on its share of the clips, and the first of them writes.
+    Under `torchrun` every process trains on its share of the clips, and the first of them
+    writes; the logged training loss is that of its share.
 
     Raises:
         ConfigError: if the folder holds a run and `resume` is off, or was made by another recipe.
-        CheckpointError: if there is nothing to resume from.
+        CheckpointError: if there is nothing to resume from, or it is damaged.
         NonFiniteLossError: if the loss leaves the numbers.
     """
     recipe = experiment.recipe
     config, seeds = recipe.training, SeedTree(recipe.seed)
     fabric = _fabric(config)
+    torch.manual_seed(seeds.seed("weights"))
+    model = fabric.to_device(model_of(recipe, len(experiment.class_names)))
+    optimiser = optimiser_of(model, config)
+    state = TrainingState(model, optimiser, schedule_of(optimiser, config))
     if fabric.is_global_zero:
         _claim_folder(out, recipe, resume=resume)
     fabric.barrier()
-    torch.manual_seed(seeds.seed("weights"))
-    model = model_of(recipe, len(experiment.class_names))
-    optimiser = optimiser_of(model, config)
-    state = TrainingState(model, optimiser, schedule_of(optimiser, config))
-    if resume:
+    # A run that was killed in its first epoch has no state yet: it starts again.
+    if resume and has_state(out / "last"):
         load_state(state, out / "last")
     task = task_of(recipe, len(experiment.class_names))
-    train_samples = experiment.samples(experiment.split.train)
     seeding = _SeedEpochs(seeds, fabric.global_rank)
-    observers: list[object] = [seeding]
+    observers: list[Observer] = [seeding]
     bar = ProgressBar(console, label=recipe.name, num_epochs=config.num_epochs, metric=task.selection_metric)
     if fabric.is_global_zero:
         log = MetricsLog(out / "metrics.jsonl", epochs_done=state.epoch)
         observers += [log, CheckpointWriter(out), bar]
+    train_samples, validation_samples = map(experiment.samples, (experiment.split.train, experiment.split.validation))
     with bar:
         train(
             state,
@@ -166,14 +187,16 @@ def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bo
                 share=fabric.global_rank,
                 num_shares=fabric.world_size,
             ),
-            validation_batches=batches(experiment.samples(experiment.split.validation), batch_size=config.batch_size),
+            validation_batches=batches(validation_samples, batch_size=config.batch_size),
             config=config,
             fabric=fabric,
-            observers=observers,  # type: ignore[arg-type]
+            observers=observers,
         )
+    if fabric.is_global_zero:
+        _save_faces(train_samples, validation_samples, out / KNOWN_FACES)
     fabric.barrier()
     load_weights(model, out / "model.safetensors")
-    return model.eval()
+    return model.cpu().eval()
 
 
 def load_run(folder: Path) -> tuple[Recipe, nn.Module]:
@@ -188,7 +211,12 @@ def load_run(folder: Path) -> tuple[Recipe, nn.Module]:
         raise DatasetNotFoundError(f"{folder} is not a folder; name a run folder made by `snnface train`.")
     if not (folder / "recipe.json").is_file():
         raise CheckpointError(f"{folder} holds no recipe.json; name a run folder made by `snnface train`.")
-    recipe = from_json(Recipe, (folder / "recipe.json").read_text(encoding="utf-8"))
+    recipe = from_json(Recipe, read_text(folder / "recipe.json"))
+    if has_state(folder / "last") and (epoch := epochs_done(folder / "last")) < recipe.training.num_epochs:
+        raise CheckpointError(
+            f"the run in {folder} is not finished: {epoch} of {recipe.training.num_epochs} epochs are done. "
+            f"Go on with `snnface train {recipe.name} --out {folder} --resume` and the options it was started with."
+        )
     model = model_of(recipe, len(class_names_of(recipe)))
     load_weights(model, folder / "model.safetensors")
     return recipe, model.eval()
@@ -201,7 +229,7 @@ def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestRes
     """
     path, weights = out / "evaluation.json", weights_hash(out)
     if path.is_file():
-        kept = from_json(TestResult, path.read_text(encoding="utf-8"))
+        kept = from_json(TestResult, read_text(path))
         if kept.weights == weights:
             return kept
     clips = experiment.split.test
@@ -231,8 +259,9 @@ def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestRes
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256 of a run's weights: what its results belong to."""
-    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    """SHA-256 of a run's recipe and weights: what its results belong to."""
+    parts = (folder / name for name in ("recipe.json", "model.safetensors"))
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
 
 
 def scores_of(experiment: Experiment, answers: Tensor) -> Scores:
@@ -246,6 +275,12 @@ def scores_of(experiment: Experiment, answers: Tensor) -> Scores:
         generator=SeedTree(experiment.recipe.seed).numpy("bootstrap"),
     )
     return Scores(metrics["top1"], metrics["top3"], interval)
+
+
+def _save_faces(training: ClipSamples, held_out: ClipSamples, path: Path) -> None:
+    """Where the events of the training clips lie; the validation subjects set the limit."""
+    pictures = [[samples[index].inputs for index in range(len(samples))] for samples in (training, held_out)]
+    save_known_faces(known_faces(*pictures), path)
 
 
 class _SeedEpochs:
@@ -275,16 +310,25 @@ def _fabric(config: TrainingConfig) -> Fabric:
     return fabric
 
 
+def require_free(out: Path, *, resume: bool) -> None:
+    """Check that a new run may be made in `out`.
+
+    Raises:
+        ConfigError: if something is there already.
+    """
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} exists already. Choose another --out, or add --resume to go on with that run.")
+
+
 def _claim_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:
     text, path = to_json(recipe), out / "recipe.json"
     if resume:
         if not path.is_file():
             raise CheckpointError(f"there is no run to resume in {out}; leave out --resume to start one.")
-        if json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
+        if to_json(from_json(Recipe, read_text(path))) != text:
             raise ConfigError(f"{out} was made with other settings; resume with those of its recipe.json.")
         return
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"{out} exists already. Choose another --out, or add --resume to go on with that run.")
+    require_free(out, resume=False)
     write_text(path, text)
     write_text(out / "environment.json", json.dumps(_environment(), indent=2) + "\n")
 

@@ -19,7 +19,7 @@ def print_training(out: Path) -> None:
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     metric = next(iter(rows[-1]["validation"]))
     best = max(rows, key=lambda row: row["validation"][metric])
-    Console().print(
+    Console(markup=False, highlight=False).print(
         f"{out}: {len(rows)} epochs; best validation {metric} {best['validation'][metric]:.3f} "
         f"in epoch {best['epoch']}; last training loss {rows[-1]['train_loss']:.4f}"
     )
@@ -40,7 +40,7 @@ def print_scores(
             add_scores(table, f"{name}, fixed point", deployment.fixed_point_scores)
     add_scores(table, "constant answer", first.constant)
     add_scores(table, "chance", first.chance)
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
 
 
 def add_scores(table: Table, name: str, scores: Scores) -> None:
@@ -52,21 +52,23 @@ def add_scores(table: Table, name: str, scores: Scores) -> None:
 def print_deployment(deployment: Deployment) -> None:
     """What each step to the chip changed, and what a clip costs."""
     table = Table(title=f"to {deployment.target}", title_style="")
-    for column in ("step", "spikes", "differing", "note"):
-        table.add_column(column, justify="right" if column in ("spikes", "differing") else "left")
+    for column in ("step", "spikes", "differing", "states differing", "note"):
+        table.add_column(column, justify="left" if column in ("step", "note") else "right")
     for row in deployment.agreement:
-        spikes = sum(comparison.num_spikes_a for comparison in row.comparisons)
         if row.not_run:
-            table.add_row(row.step, "", "", f"not run: {row.not_run}")
+            table.add_row(row.step, "", "", "", f"not run: {row.not_run}")
         else:
-            table.add_row(row.step, f"{spikes:,}", f"{row.num_differing:,}", row.note)
-    console = Console()
+            states = "" if row.num_differing_states is None else f"{row.num_differing_states:,}"
+            table.add_row(row.step, f"{row.num_spikes:,}", f"{row.num_differing:,}", states, row.note)
+    console = Console(markup=False, highlight=False)
     console.print(table)
     totals = deployment.operations.totals
     console.print(
         f"a clip: {totals['spikes'].mean:,.0f} spikes, {totals['synops'].mean:,.0f} synaptic operations, "
         f"{totals['macs'].mean:,.0f} multiply-accumulates; rate {100 * deployment.operations.rate:.2f} %"
     )
+    lava = "" if deployment.lava_seconds is None else f", {1000 * deployment.lava_seconds:,.0f} ms in Lava"
+    console.print(f"simulated in {1000 * deployment.fixed_point_seconds:,.1f} ms a clip{lava} (no chip's latency)")
     for ratio in energy_ratios(deployment.energy):
         console.print(ratio.sentence)
     for fit in deployment.fits:

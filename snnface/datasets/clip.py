@@ -121,18 +121,19 @@ class Batch:
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples into a batch.
 
-    Shorter clips are padded with empty frames in front, so that all end together and
-    the neurons' state at the last step belongs to the clip's end.
-
     Raises:
-        DataError: if there are no samples.
+        DataError: if there are no samples, or their inputs differ in length or size: padding
+            would let the answer to one clip depend on the clips beside it.
     """
     if not samples:
         raise DataError("a batch needs at least one sample; got none.")
-    longest = max(len(sample.inputs) for sample in samples)
-    inputs = torch.zeros(longest, len(samples), *samples[0].inputs.shape[1:])
-    for column, sample in enumerate(samples):
-        inputs[longest - len(sample.inputs) :, column] = sample.inputs
+    shapes = {tuple(sample.inputs.shape) for sample in samples}
+    if len(shapes) > 1:
+        raise DataError(
+            f"the clips of a batch must have one shape [T, C, H, W]; got {sorted(shapes)}. "
+            "Cut them to one length, or use a batch size of 1."
+        )
+    inputs = torch.stack([sample.inputs for sample in samples], dim=1)
     targets, present = {}, {}
     for name in sorted({name for sample in samples for name in sample.targets}):
         blank = torch.zeros_like(next(s.targets[name] for s in samples if name in s.targets))

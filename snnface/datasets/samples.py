@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from snnface.datasets.clip import Batch, Clip, FaceDataset, Label, Sample, collate
-from snnface.errors import ConfigError
+from snnface.errors import ConfigError, DataError
 from snnface.representations.base import Representation
 
 __all__ = ["ClipSamples", "batches"]
@@ -52,6 +52,11 @@ class ClipSamples(Dataset[Sample]):
         clip = self.clips[index]
         recording = self._dataset.recording(clip.recording_id)
         inputs = torch.from_numpy(self._representation(recording, clip.window).copy())
+        if not len(inputs):
+            raise DataError(
+                f"clip {clip.clip_id!r} of {clip.window.duration_us} us is shorter than one step of "
+                f"{self._representation.step_us} us; choose shorter steps."
+            )
         if inputs.nbytes <= self._free_bytes:
             self._free_bytes -= inputs.nbytes
             self._cache[index] = inputs

@@ -55,9 +55,6 @@ class TimeWindow:
     def duration_us(self) -> int:
         return self.end_us - self.start_us
 
-    def contains(self, t_us: int) -> bool:
-        return self.start_us <= t_us < self.end_us
-
     def steps(self, step_us: int) -> Iterator["TimeWindow"]:
         """Cut into consecutive windows of `step_us`; a shorter rest at the end is left out.
 

@@ -55,19 +55,18 @@ class KnownFaces:
             return 1.0
         return float((self.layouts - layout).abs().sum(1).min() / 2)
 
-    def recognises(self, pictures: Float[Tensor, "T C H W"]) -> bool:
-        """Is the clip as near to a known face as faces are to each other?"""
-        return self.distance(pictures) <= self.limit
-
 
 def known_faces(training: list[Float[Tensor, "T C H W"]], held_out: list[Float[Tensor, "T C H W"]]) -> KnownFaces:
     """Learn what faces look like from training clips, and the limit from clips of other subjects.
 
+    Clips without events say nothing and are left out.
+
     Raises:
-        DataError: if either list is empty.
+        DataError: if no training clip, or no held-out clip, has events.
     """
+    training, held_out = ([clip for clip in clips if bool(clip.any())] for clips in (training, held_out))
     if not training or not held_out:
-        raise DataError("known faces need training clips and held-out clips; one of them is empty.")
+        raise DataError("known faces need training clips and held-out clips with events; one kind is missing.")
     layouts = torch.stack([event_layout(pictures) for pictures in training])
     guess = KnownFaces(layouts, limit=1.0)
     distances = torch.tensor([guess.distance(pictures) for pictures in held_out])
@@ -88,6 +87,9 @@ def load_known_faces(path: Path) -> KnownFaces:
     """
     try:
         tensors = load_file(path)
-        return KnownFaces(tensors["layouts"].float(), float(tensors["limit"]))
-    except (SafetensorError, OSError, KeyError) as error:
+        layouts, limit = tensors["layouts"].float(), float(tensors["limit"])
+        if layouts.ndim != 2 or layouts.shape[1] != GRID**2 or not len(layouts):
+            raise ValueError(f"layouts of shape {list(layouts.shape)}")
+        return KnownFaces(layouts, limit)
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} should hold the layouts of known faces; it cannot be read: {error}.") from error

@@ -49,6 +49,10 @@ class MlpHeadConfig:
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
 
+    def __post_init__(self) -> None:
+        if min(self.hidden, default=1) < 1 or not 0 <= self.dropout < 1:
+            raise ConfigError(f"hidden widths must be positive and dropout in [0, 1); got {self}.")
+
 
 class MlpHead(nn.Module):
     """Linear - ReLU - dropout for every hidden width, then a linear layer to the answers."""

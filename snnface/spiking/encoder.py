@@ -24,7 +24,7 @@ class ConvSnnConfig:
         features: outputs of each full layer; the last is the encoder's.
 
     Raises:
-        ConfigError: if a width is missing.
+        ConfigError: if a width is missing or not positive, or dropout not a share below 1.
     """
 
     channels: tuple[int, ...] = (32, 32)
@@ -35,6 +35,10 @@ class ConvSnnConfig:
     def __post_init__(self) -> None:
         if not self.channels or not self.features:
             raise ConfigError("the encoder needs at least one convolution block and one full layer.")
+        if min(self.channels + self.features) < 1:
+            raise ConfigError(f"widths must be positive; got channels {self.channels}, features {self.features}.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must lie in [0, 1); got {self.dropout}.")
 
 
 class ConvSnn(nn.Module):

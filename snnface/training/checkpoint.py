@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,14 +18,14 @@ from snnface.errors import CheckpointError
 from snnface.files import atomic_path
 from snnface.training.loop import TrainingState
 
-__all__ = ["load_state", "load_weights", "save_state", "save_weights"]
+__all__ = ["epochs_done", "has_state", "load_state", "load_weights", "save_state", "save_weights"]
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write parameters and buffers, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary)
+        _write(tensors, temporary)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -49,6 +50,10 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise CheckpointError(
             f"{path} does not belong to this model: {'; '.join(problems)}. Use the recipe it was trained with."
         )
+    if broken := sorted(name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()):
+        raise CheckpointError(
+            f"{path} holds weights that are no finite numbers ({', '.join(broken[:3])}); it is damaged."
+        )
     model.load_state_dict(tensors)
 
 
@@ -57,6 +62,15 @@ def save_state(state: TrainingState, folder: Path) -> None:
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
+    try:
+        _fill(state, fresh)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    _replace_folder(fresh, folder)
+
+
+def _fill(state: TrainingState, fresh: Path) -> None:
     save_weights(state.model, fresh / "model.safetensors")
     optimiser = state.optimiser.state_dict()
     moments = {
@@ -64,7 +78,7 @@ def save_state(state: TrainingState, folder: Path) -> None:
         for index, entries in optimiser["state"].items()
         for key, value in entries.items()
     }
-    save_file(moments, fresh / "optimiser.safetensors")
+    _write(moments, fresh / "optimiser.safetensors")
     record = {
         "epoch": state.epoch,
         "best_metric": state.best_metric,
@@ -72,7 +86,21 @@ def save_state(state: TrainingState, folder: Path) -> None:
         "schedule": state.schedule.state_dict(),
     }
     (fresh / "state.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    _replace_folder(fresh, folder)
+
+
+def has_state(folder: Path) -> bool:
+    """Is there a checkpoint to resume from?"""
+    _finish_replacement(folder)
+    return folder.is_dir()
+
+
+def epochs_done(folder: Path) -> int:
+    """How many epochs a checkpoint stands at.
+
+    Raises:
+        CheckpointError: if the folder is missing or damaged.
+    """
+    return int(_record(folder)["epoch"])
 
 
 def load_state(state: TrainingState, folder: Path) -> None:
@@ -82,27 +110,38 @@ def load_state(state: TrainingState, folder: Path) -> None:
         CheckpointError: if the folder is missing, damaged, or belongs to another model.
     """
     _finish_replacement(folder)
+    record = _record(folder)
+    load_weights(state.model, folder / "model.safetensors")
+    try:
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _read(folder / "optimiser.safetensors").items():
+            index, key = name.split(".", 1)
+            entries.setdefault(int(index), {})[key] = tensor
+        state.optimiser.load_state_dict({"state": entries, "param_groups": record["param_groups"]})
+        state.schedule.load_state_dict(record["schedule"])
+        state.epoch, state.best_metric = int(record["epoch"]), float(record["best_metric"])
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the checkpoint in {folder} does not belong to this model, or is damaged: {error}."
+        ) from error
+
+
+def _record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        groups, schedule = record["param_groups"], record["schedule"]
-        epoch, best_metric = int(record["epoch"]), float(record["best_metric"])
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{folder} should hold a checkpoint (state.json and two safetensors files); it cannot be read: {error}."
-        ) from error
-    load_weights(state.model, folder / "model.safetensors")
-    entries: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _read(folder / "optimiser.safetensors").items():
-        index, key = name.split(".", 1)
-        entries.setdefault(int(index), {})[key] = tensor
-    state.optimiser.load_state_dict({"state": entries, "param_groups": groups})
-    state.schedule.load_state_dict(schedule)
-    state.epoch, state.best_metric = epoch, best_metric
+        if {"epoch", "best_metric", "param_groups", "schedule"} <= record.keys():
+            return record
+        problem = f"state.json lacks fields; it has {sorted(record)}"
+    except (OSError, ValueError, AttributeError) as error:
+        problem = str(error)
+    raise CheckpointError(
+        f"{folder} should hold a checkpoint (state.json and two safetensors files); it cannot be read: {problem}."
+    )
 
 
 def _replace_folder(fresh: Path, folder: Path) -> None:
-    """Swap `fresh` in. A folder cannot be replaced in one call; a kill between the two
-    renames leaves `fresh` complete, and `_finish_replacement` completes the swap."""
+    """Swap `fresh` in. A folder cannot be replaced in one call; after a kill between the two
+    renames `_finish_replacement` brings the one before back."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -115,6 +154,13 @@ def _finish_replacement(folder: Path) -> None:
     old = folder.with_name(f".{folder.name}.old")
     if not folder.exists() and old.exists():
         os.replace(old, folder)
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} cannot be written: {error}.") from error
 
 
 def _read(path: Path) -> dict[str, Tensor]:

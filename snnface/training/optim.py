@@ -19,10 +19,11 @@ class TrainingConfig:
     Attributes:
         learning_rate: of the first epoch.
         schedule: "cosine" falls to zero over `num_epochs`, stepped once an epoch.
-        precision: Fabric's name ("32-true", "bf16-mixed", ...).
+        precision: of the training steps, by Fabric's name; validation and test always run
+            in float32.
 
     Raises:
-        ConfigError: if a count or the rate is not positive.
+        ConfigError: if a count or the rate is not positive, or the decay negative.
     """
 
     num_epochs: int = 100
@@ -30,12 +31,14 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     schedule: Literal["cosine", "constant"] = "cosine"
-    precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive; got {getattr(self, name)}.")
+        if not self.weight_decay >= 0:
+            raise ConfigError(f"weight_decay must not be negative; got {self.weight_decay}.")
 
 
 def optimiser_of(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam:

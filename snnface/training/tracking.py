@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from snnface.files import write_text
 from snnface.tasks.base import Loss
 from snnface.training.checkpoint import save_state, save_weights
 from snnface.training.loop import EpochResult, TrainingState
@@ -19,7 +20,7 @@ class MetricsLog:
     def __init__(self, path: Path, *, epochs_done: int = 0) -> None:
         self._path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        path.write_text("".join(f"{line}\n" for line in lines[:epochs_done]), encoding="utf-8")
+        write_text(path, "".join(f"{line}\n" for line in lines[:epochs_done]))
 
     def on_epoch_start(self, state: TrainingState, num_steps: int) -> None:
         """Nothing to note."""
@@ -57,11 +58,11 @@ class ProgressBar:
 
     def __init__(self, console: Console, *, label: str, num_epochs: int, metric: str) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=console,
         )
         self._label, self._num_epochs, self._metric = label, num_epochs, metric

@@ -50,7 +50,7 @@ from hardware.resources import ChipFit, chip_fit
 from hardware.target import LOIHI1, LOIHI2
 from snnface.config import from_json, to_json
 from snnface.errors import ConfigError, DataError, ShapeError
-from snnface.events.sensor_data import SensorData
+from snnface.events.statistics import EventStatistics
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
 
@@ -83,7 +83,7 @@ def full_report(name: str = "AU1", data: str = "synthetic faces") -> Report:
         verdict="It works.",
         notices=("Read this first.",),
         provenance={"seed": 7, "date": "2000-01-02"},
-        recording=recording_summary(name, SensorData(events)),
+        recording=recording_summary(name, statistics_of(events), sensor=events.resolution),
         predictions=Table(title="Answers", columns=("unit", "share"), rows=((name, 0.5), ("AU2", None))),
         traces=(Trace(title="Valence", seconds=(0.0, 1.0), series={name: (0.0, 0.5)}, unit="-1 to 1"),),
         accuracy=(
@@ -340,6 +340,12 @@ def test_parts_survive_being_written_as_json_and_read(value: Callable[[Report], 
     assert from_json(kind, to_json(part)) == part
 
 
+def statistics_of(events: EventStream) -> EventStatistics:
+    statistics = EventStatistics()
+    statistics.add(events)
+    return statistics
+
+
 # --- parts -----------------------------------------------------------------------------------
 
 
@@ -347,18 +353,18 @@ def test_recording_summary_counts_what_is_there() -> None:
     events = EventStream.from_arrays(
         x=[0] * 4, y=[0] * 4, t_us=[1000, 1500, 2500, 4999], polarity=[1, 1, 0, 1], resolution=Resolution(2, 2)
     )
-    summary = recording_summary("r", SensorData(events), num_bins=2)
+    summary = recording_summary("r", statistics_of(events), sensor=events.resolution)
     assert (summary.num_events, summary.duration_s, summary.on_fraction) == (4, 0.004, 0.75)
     assert summary.event_rate == 1000
-    assert summary.seconds == (0.0, 0.002)
-    assert summary.on_rate == (1000.0, 500.0)
-    assert summary.off_rate == (500.0, 0.0)
+    assert summary.seconds == (0.0, 0.001, 0.002, 0.003)
+    assert summary.on_rate == (2000.0, 0.0, 0.0, 1000.0)
+    assert summary.off_rate == (0.0, 1000.0, 0.0, 0.0)
     assert (summary.num_triggers, summary.num_frames) == (None, None)
 
 
 @pytest.mark.usefixtures("short_plotly")
 def test_empty_recording_has_a_page() -> None:
-    summary = recording_summary("empty", SensorData(EventStream.empty(Resolution(2, 2))))
+    summary = recording_summary("empty", EventStatistics(), sensor=Resolution(2, 2))
     assert (summary.num_events, summary.event_rate, summary.on_fraction) == (0, 0.0, None)
     text = Page(report_page(dataclasses.replace(bare_report(), recording=summary))).text
     assert "no events" in text

@@ -133,10 +133,15 @@ def sample(name: str, steps: int, **targets: torch.Tensor) -> Sample:
     return Sample(clip_id=name, inputs=torch.ones(steps, 2, 4, 4), targets=targets)
 
 
-def test_short_clips_are_padded_in_front() -> None:
-    batch = collate([sample("a", 1), sample("b", 3)])
-    assert batch.inputs[:, 0, 0, 0, 0].tolist() == [0, 0, 1]
-    assert batch.inputs[:, 1, 0, 0, 0].tolist() == [1, 1, 1]
+def test_a_batch_holds_its_clips_side_by_side() -> None:
+    batch = collate([sample("a", 2), sample("b", 2)])
+    assert batch.inputs.shape == (2, 2, 2, 4, 4)
+    assert batch.clip_ids == ("a", "b")
+
+
+def test_clips_of_unequal_length_are_not_padded_but_refused() -> None:
+    with pytest.raises(DataError, match=r"must have one shape .* batch size of 1"):
+        collate([sample("a", 1), sample("b", 3)])
 
 
 def test_a_missing_label_is_marked_absent() -> None:

@@ -1,1 +1,1 @@
-"""To be filled."""
+"""One module a command; each is a thin shell over functions that a notebook can call too."""

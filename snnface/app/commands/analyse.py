@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from hardware.report import write_report
+from hardware.report import require_page, write_report
 from snnface.app.analysis import Analysis, analyse
 from snnface.app.options import parse
 from snnface.app.pretrained import PRETRAINED
@@ -36,8 +36,9 @@ class Options:
 def main(arguments: list[str]) -> None:
     options = parse(Options, arguments, verb="analyse")
     resolution = None if options.resolution is None else Resolution(*options.resolution)
-    analysis = analyse(options.file, options.model, resolution=resolution, date=date.today().isoformat())
     page = options.out or Path("runs/analyse") / f"{options.file.name}.html"
+    require_page(page)
+    analysis = analyse(options.file, options.model, resolution=resolution, date=date.today().isoformat())
     write_report(analysis.report, page)
     _print(analysis)
     print(page)
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> None:
 
 def _print(analysis: Analysis) -> None:
     """The recording in one line, whether it shows a face, and the answers window by window."""
-    console, summary = Console(), analysis.summary
+    console, summary = Console(markup=False, highlight=False), analysis.summary
     on_percent = 100 * (summary.on_fraction or 0)
     console.print(
         f"{summary.name}: {summary.num_events:,} events, {summary.sensor}, {summary.duration_s:.3f} s, "

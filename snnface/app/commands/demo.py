@@ -10,7 +10,7 @@ from snnface.app.deployment import deploy_run
 from snnface.app.options import console_for, default_cache, parse
 from snnface.app.recipes import recipe_named
 from snnface.app.reporting import report_run
-from snnface.app.run import evaluate_run, open_experiment, train_run
+from snnface.app.run import RUN_FILES, evaluate_run, open_experiment, train_run
 from snnface.app.tables import print_deployment, print_scores
 from snnface.errors import ConfigError
 
@@ -56,7 +56,11 @@ def _make_room(out: Path, *, overwrite: bool) -> None:
     """Only a folder that holds demo runs and nothing else is ever removed."""
     if not out.exists():
         return
-    foreign = {entry.name for entry in out.iterdir()} - {"snn", "ann", "report.html", "report.json"}
+    pages = {out / "report.html", out / "report.json"}
+    runs = {out / "snn", out / "ann"}
+    own = pages | runs | {folder / name for folder in runs for name in RUN_FILES}
+    own |= {entry for folder in runs for entry in (folder / "last").glob("*")}
+    foreign = {str(entry.relative_to(out)) for entry in out.rglob("*") if entry not in own}
     if foreign:
         raise ConfigError(f"{out} holds other things too ({', '.join(sorted(foreign)[:3])}). Choose another --out.")
     if not overwrite:

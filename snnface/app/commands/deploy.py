@@ -5,13 +5,11 @@ from pathlib import Path
 
 import tyro
 
-from hardware.target import TARGETS
-from snnface.app.deployment import DeploymentConfig, deploy_run
+from snnface.app.deployment import DeploymentConfig, check_baseline, deploy_run
 from snnface.app.options import console_for, default_cache, parse
 from snnface.app.run import load_run, open_experiment
 from snnface.app.tables import print_deployment
 from snnface.config import to_json
-from snnface.errors import unknown_name
 
 __all__ = ["main"]
 
@@ -33,10 +31,11 @@ class Options:
 
 def main(arguments: list[str]) -> None:
     options = parse(Options, arguments, verb="deploy")
-    if options.deployment.target not in TARGETS:
-        raise unknown_name("target", options.deployment.target, TARGETS)
     recipe, model = load_run(options.run)
-    baseline = None if options.baseline is None else load_run(options.baseline)[1]
+    baseline = None
+    if options.baseline is not None:
+        baseline_recipe, baseline = load_run(options.baseline)
+        check_baseline(recipe, baseline_recipe, baseline)
     console = console_for(options.json)
     experiment = open_experiment(recipe, cache_dir=options.cache, console=console)
     deployment = deploy_run(

@@ -9,6 +9,7 @@ from conversion.from_snn import graph_from_model
 from conversion.nir_export import DEFAULT_DT_S, write_nir
 from snnface.app.options import parse
 from snnface.app.run import load_run
+from snnface.errors import ConfigError
 
 __all__ = ["main"]
 
@@ -27,6 +28,10 @@ class Options:
 
 def main(arguments: list[str]) -> None:
     options = parse(Options, arguments, verb="export")
+    if options.out.suffix != ".nir":
+        raise ConfigError(
+            f"the graph is written as a .nir file; got {options.out.name!r}. Name it {options.out.stem}.nir."
+        )
     _, model = load_run(options.run)
     graph = graph_from_model(model)
     write_nir(graph, options.out, dt_s=options.dt_s)

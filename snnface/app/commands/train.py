@@ -8,7 +8,7 @@ import tyro
 
 from snnface.app.options import console_for, default_cache, is_first_process, parse
 from snnface.app.recipes import RECIPES, Recipe, recipe_named
-from snnface.app.run import open_experiment, train_run
+from snnface.app.run import open_experiment, require_free, train_run
 from snnface.app.tables import print_training
 
 __all__ = ["main"]
@@ -34,6 +34,9 @@ def main(arguments: list[str]) -> None:
     recipe = recipe_named(arguments[0])
     default = Options(recipe=recipe, out=Path("runs") / recipe.name)
     options = parse(Options, arguments[1:], verb=f"train {recipe.name}", default=default)
+    if is_first_process():
+        # Before recordings are made, which can take long.
+        require_free(options.out, resume=options.resume)
     console = console_for()
     experiment = open_experiment(options.recipe, cache_dir=options.cache, console=console)
     train_run(experiment, options.out, console=console, resume=options.resume)

@@ -12,7 +12,7 @@ import numpy as np
 
 from snnface.errors import DataError
 from snnface.events.frames import FrameClip
-from snnface.events.readers.base import EventFile, checked_stream
+from snnface.events.readers.base import EventFile, Extras, checked_stream
 from snnface.events.sensor_data import SensorData, Triggers
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
@@ -71,6 +71,16 @@ class Aedat4File(EventFile):
             events=self._stream(events),
             frames=self._frames(frames) if frames else None,
             triggers=_triggers(triggers) if "triggers" in self._kinds else None,
+        )
+
+    def extras(self) -> Extras:
+        num_triggers = num_frames = 0
+        for packet in self._packets():
+            num_triggers += len(packet["triggers"]) if "triggers" in packet else 0
+            num_frames += "frame" in packet
+        return Extras(
+            num_triggers=num_triggers if "triggers" in self._kinds else None,
+            num_frames=num_frames if "frame" in self._kinds else None,
         )
 
     def _packets(self) -> Iterator[dict[str, Any]]:

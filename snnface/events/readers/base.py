@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,14 @@ from snnface.events.sensor_data import SensorData
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
 
-__all__ = ["EventFile", "checked_stream", "joined"]
+__all__ = ["EventFile", "Extras", "checked_stream", "joined"]
+
+
+class Extras(NamedTuple):
+    """How many triggers and frames a file holds beside its events; None where its format has none of the kind."""
+
+    num_triggers: int | None = None
+    num_frames: int | None = None
 
 
 class EventFile(ABC):
@@ -37,6 +45,14 @@ class EventFile(ABC):
     @abstractmethod
     def read(self) -> SensorData:
         """Everything in the file: events, and frames and triggers where the format has them."""
+
+    def extras(self) -> Extras:
+        """Count triggers and frames in bounded memory.
+
+        Raises:
+            DataError: where the file is damaged.
+        """
+        return Extras()
 
     def slices(self, step_us: int) -> Iterator[EventStream]:
         """The events in consecutive time slices of `step_us`.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from snnface.errors import DataError
-from snnface.events.readers.base import EventFile, checked_stream
+from snnface.events.readers.base import EventFile, Extras, checked_stream
 from snnface.events.readers.prophesee_header import prophesee_header
 from snnface.events.sensor_data import SensorData, Triggers
 from snnface.events.stream import EventStream
@@ -101,6 +101,14 @@ class Evt3File(EventFile):
             columns.decode(words, state)
         self._report(state)
         return SensorData(events=columns.events(self.path, self.resolution), triggers=columns.triggers())
+
+    def extras(self) -> Extras:
+        state, num_triggers = _new_state(), 0
+        for words in self._words():
+            columns = _Columns(*_counts(words))
+            columns.decode(words, state)
+            num_triggers += len(columns.triggers())
+        return Extras(num_triggers=num_triggers)
 
     def _words(self) -> Iterator[np.ndarray]:
         """Chunks of words with PADDING behind them, all in one buffer: each is valid until the next."""

@@ -65,7 +65,13 @@ class Hdf5File(EventFile):
                 f"{self.path} claims {stop - start} events, more than memory holds; go through it in slices with "
                 "open_events(path).slices(step_us)."
             ) from error
-        for name, column, lowest, highest in (("x", x, 0, 65535), ("y", y, 0, 65535), ("p", p, -1, 1)):
+        for name, column, lowest, highest in (
+            ("x", x, 0, 65535),
+            ("y", y, 0, 65535),
+            ("p", p, -1, 1),
+            # Half of what int64 holds, so that offsets and windows cannot wrap.
+            ("t", t, -(2**62), 2**62),
+        ):
             if len(column) and not (lowest <= column.min() and column.max() <= highest):
                 raise DataError(
                     f"{self.path}: column events/{name} must lie in {lowest}..{highest}; "

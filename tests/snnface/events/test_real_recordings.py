@@ -86,3 +86,19 @@ def test_a_truncated_aedat4_file_is_refused(shared_events: Path, tmp_path: Path,
     path.write_bytes((shared_events / "davis346_346x260.aedat4").read_bytes()[:num_bytes])
     with pytest.raises(DataError, match=r"cut\.aedat4 begins like an AEDAT4 file but cannot be decoded.*Copy it again"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"),
+    [
+        ("gen31_640x480_evt3_triggers.raw", (4157, None)),
+        ("imx636_1280x720_evt3_trigger.raw", (2, None)),
+        ("davis346b_346x260_lz4.aedat4", (None, None)),
+    ],
+)
+def test_triggers_and_frames_are_counted(shared_events: Path, name: str, extras: tuple[int | None, int | None]) -> None:
+    assert open_events(shared_events / name).extras() == extras
+
+
+def test_frames_of_a_frame_camera_are_counted(shared_events: Path) -> None:
+    assert open_events(shared_events / "davis346_346x260.aedat4").extras().num_frames == 3

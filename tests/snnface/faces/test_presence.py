@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from snnface.errors import CheckpointError, DataError
 from snnface.faces.presence import event_layout, known_faces, load_known_faces, save_known_faces
@@ -35,12 +36,25 @@ def test_what_lies_beyond_the_held_out_faces_is_not_recognised() -> None:
     held_out = [dot(0, 0, 9.0) + dot(2, 2, 1.0)]
     faces = known_faces([dot(0, 0)], held_out)
     assert faces.limit == pytest.approx(0.1)
-    assert faces.recognises(held_out[0])
-    assert not faces.recognises(dot(0, 0, 8.0) + dot(2, 2, 2.0))
+    assert faces.distance(held_out[0]) <= faces.limit
+    assert faces.distance(dot(0, 0, 8.0) + dot(2, 2, 2.0)) > faces.limit
 
 
 def test_no_events_are_no_face() -> None:
-    assert not known_faces([dot(0, 0)], [dot(0, 0)]).recognises(torch.zeros(3, 2, 16, 16))
+    assert known_faces([dot(0, 0)], [dot(0, 0)]).distance(torch.zeros(3, 2, 16, 16)) == 1.0
+
+
+def test_training_clips_without_events_are_no_faces() -> None:
+    faces = known_faces([dot(0, 0), torch.zeros(3, 2, 16, 16)], [dot(0, 0), torch.zeros(3, 2, 16, 16)])
+    assert len(faces.layouts) == 1
+    assert faces.limit == 0.0
+    assert faces.distance(dot(15, 15)) == pytest.approx(1.0)
+
+
+def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
+    save_file({"layouts": torch.zeros(0, 3), "limit": torch.zeros(1)}, tmp_path / "faces.safetensors")
+    with pytest.raises(CheckpointError, match=r"layouts of shape \[0, 3\]"):
+        load_known_faces(tmp_path / "faces.safetensors")
 
 
 def test_known_faces_come_back_from_their_file(tmp_path: Path) -> None:
@@ -57,5 +71,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_no_training_clips_is_an_error() -> None:
-    with pytest.raises(DataError, match="one of them is empty"):
+    with pytest.raises(DataError, match="one kind is missing"):
         known_faces([], [dot(0, 0)])
