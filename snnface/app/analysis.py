@@ -235,9 +235,8 @@ class _Gathered:
                 f"events lie elsewhere than in a face that the model knows; {limit}. No face detector has confirmed it."
             )
         return (
-            f"This recording shows no face that the model could know: even in the nearest of {len(self.windows)} "
-            f"windows, {nearest:.0f} % of the events lie elsewhere than in any of them; {limit}. "
-            "The answers below mean nothing."
+            f"This recording shows no face that the model could know: in every window at least {nearest:.0f} % of the "
+            f"events lie elsewhere than in the nearest known face; {limit}. The answers below mean nothing."
         )
 
     def _table(self) -> Table:

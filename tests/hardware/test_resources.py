@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Neuron, Population, Readout, SpikingGraph
+from conversion.quantize import QuantizeConfig, quantize
 from hardware.resources import chip_fit
 from hardware.target import LOIHI1, LOIHI2
 
@@ -121,3 +122,12 @@ def test_totals_are_sums_over_populations(target) -> None:  # type: ignore[no-un
     assert fit.cores == sum(population.cores for population in fit.populations)
     assert fit.source == target.source
     assert "output axons" in fit.not_checked
+
+
+def test_graded_input_does_not_fit_a_chip_of_binary_spikes() -> None:
+    graph = graph_of((4,), linear("only", INPUT, 3, 4))
+    counts = quantize(graph, QuantizeConfig(input_bits=4)).graph
+    assert chip_fit(counts, LOIHI1).verdict == "does not fit"
+    assert "counts of 4 bits; this chip takes binary spikes only" in chip_fit(counts, LOIHI1).reasons[0]
+    assert chip_fit(quantize(graph, QuantizeConfig(input_bits=0)).graph, LOIHI1).verdict == "fits"
+    assert chip_fit(counts, LOIHI2).verdict == "unknown"

@@ -119,6 +119,45 @@ def test_the_demo_never_removes_what_is_not_its_own(capsys: pytest.CaptureFixtur
     assert (tmp_path / "precious.txt").read_text() == "mine"
 
 
+def test_the_demo_never_removes_what_lies_inside_its_folders(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / "thesis.txt").write_text("mine")
+    status, _, err = run(capsys, "demo", "--out", str(tmp_path), "--overwrite")
+    assert status == 1
+    assert "holds other things too (ann/thesis.txt)" in err
+    assert (tmp_path / "ann" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"[" * 100_000, b'{"seed": ' + b"9" * 5000 + b"}", b"[]", b'{"name": 3}']
+)
+def test_a_damaged_recipe_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "recipe.json").write_bytes(content)
+    status, _, err = run(capsys, "evaluate", str(tmp_path))
+    assert status == 1
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_an_unknown_target_of_classification_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    status, _, err = run(
+        capsys, "train", "demo-plif", "--task.target", "mood", "--out", str(out), *SMALL, *cache(tmp_path)
+    )
+    assert status == 1
+    assert "unknown target of classification 'mood'" in err
+    assert not out.exists()
+
+
+def test_a_report_that_is_no_page_is_refused_before_the_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    status, _, err = run(capsys, "analyse", str(tmp_path / "none.raw"), "--out", str(tmp_path / "page.pdf"))
+    assert status == 1
+    assert "a report is an .html file; got 'page.pdf'" in err
+
+
 def test_nothing_to_resume_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = str(tmp_path / "run")
     status, _, err = run(capsys, "train", "demo-plif", *SMALL, "--out", out, "--resume", *cache(tmp_path))

@@ -202,6 +202,25 @@ def test_a_damaged_weights_file_is_refused(tmp_path: Path) -> None:
         load_weights(toy_model(), path)
 
 
+def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    with torch.no_grad():
+        model.bias[0] = float("nan")
+    save_weights(model, tmp_path / "m.safetensors")
+    with pytest.raises(CheckpointError, match=r"holds weights that are no finite numbers \(bias\)"):
+        load_weights(torch.nn.Linear(2, 2), tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "null", '{"epoch": null, "best_metric": 1, "param_groups": [], "schedule": {}}']
+)
+def test_a_damaged_training_state_is_refused(tmp_path: Path, content: str) -> None:
+    fit(toy_state(), tmp_path)
+    (tmp_path / "last" / "state.json").write_text(content)
+    with pytest.raises(CheckpointError):
+        load_state(toy_state(), tmp_path / "last")
+
+
 def test_a_missing_weights_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is not there"):
         load_weights(toy_model(), tmp_path / "m.safetensors")
