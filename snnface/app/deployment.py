@@ -142,7 +142,9 @@ def prepare(
         write_nir(graph, nir_path)
         graph = read_nir(nir_path)
     peak = recipe.representation.max_count if isinstance(recipe.representation, HistogramConfig) else None
-    config = QuantizeConfig(weight_bits=target.weight_bits, input_bits=target.input_bits, peak_input=peak)
+    # No more bits than the pictures' counts need.
+    input_bits = target.input_bits if peak is None else min(target.input_bits, peak.bit_length())
+    config = QuantizeConfig(weight_bits=target.weight_bits, input_bits=input_bits, peak_input=peak)
     quantized = quantize(graph, config)
     return Prepared(graph, quantized, target)
 
