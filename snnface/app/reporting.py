@@ -24,12 +24,7 @@ __all__ = ["NOT_COUNTED", "read_deployment", "report_run"]
 
 NUM_PICTURES = 8
 
-NOT_COUNTED = (
-    "making pictures out of events (the sensor's side and the host)",
-    "the sensor, host input and output, and the host's mean over time",
-    "static power of the chip",
-    "routing between cores beyond what an estimate says it contains",
-)
+NOT_COUNTED = ("making pictures out of events", "the host's mean over time")
 
 
 def read_deployment(folder: Path) -> Deployment:
