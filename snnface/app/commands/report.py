@@ -34,15 +34,17 @@ def main(arguments: list[str]) -> None:
     path = options.out or options.run / "report.html"
     require_page(path)
     deployment = read_deployment(options.run)
-    console = console_for()
     recipe, model = load_run(options.run)
-    experiment = open_experiment(recipe, cache_dir=options.cache, console=console)
-    results = {recipe.name: evaluate_run(experiment, model, options.run)}
+    runs = {recipe.name: (recipe, model, options.run)}
     if options.baseline is not None:
-        baseline_recipe, baseline = load_run(options.baseline)
-        check_baseline(recipe, baseline_recipe, baseline)
-        baseline_experiment = open_experiment(baseline_recipe, cache_dir=options.cache, console=console)
-        name = baseline_recipe.name if baseline_recipe.name not in results else f"{baseline_recipe.name} (baseline)"
-        results[name] = evaluate_run(baseline_experiment, baseline, options.baseline)
-    report_run(experiment, model, results, deployment, path, date=date.today().isoformat())
+        other, baseline = load_run(options.baseline)
+        check_baseline(recipe, other, baseline)
+        name = other.name if other.name not in runs else f"{other.name} (baseline)"
+        runs[name] = (other, baseline, options.baseline)
+    console = console_for()
+    experiments = {
+        name: open_experiment(choice, cache_dir=options.cache, console=console) for name, (choice, _, _) in runs.items()
+    }
+    results = {name: evaluate_run(experiments[name], trained, folder) for name, (_, trained, folder) in runs.items()}
+    report_run(experiments[recipe.name], model, results, deployment, path, date=date.today().isoformat())
     print(path)
