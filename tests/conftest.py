@@ -4,12 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 # Before any test module imports the packages: from here on, every annotation is checked.
 install_import_hook(["snnface", "ann_baselines", "conversion", "hardware"], "typechecker.checked")
+
+# Machines are shared and first calls compile: how long an example takes is no test.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
