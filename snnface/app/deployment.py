@@ -11,6 +11,7 @@ import copy
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -208,9 +209,7 @@ def deploy_run(
             folds += sum(run.num_folds.values())
             saturations += sum(run.num_saturations.values())
             on_progress(sum(map(len, answers)), num_clips)
-    total = operations[0]
-    for more in operations[1:]:
-        total = total.combine(more)
+    total = reduce(NetworkOperations.combine, operations)
     counted = None if baseline is None else _count_baseline(experiment, baseline)
     lava, lava_seconds = compare_lava(prepared, _first_clips(experiment, prepared.target, config.lava_clips))
     deployment = Deployment(
@@ -291,10 +290,11 @@ def compare_lava(prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> tup
     except HardwareError as error:
         # The referee is wanted, not needed: what keeps it away is reported, not fatal.
         return Agreement(step=step, not_run=str(error)), None
+    compared = agreement(ours, theirs)
     result = Agreement(
         step=step,
-        comparisons=compare_spikes(ours.spikes, theirs.spikes),
-        num_differing_states=agreement(ours, theirs).num_differing_states,
+        comparisons=compared.spikes,
+        num_differing_states=compared.num_differing_states,
         note=_clips(inputs.shape[1]),
     )
     return result, theirs.seconds / inputs.shape[1]
@@ -317,14 +317,11 @@ def _compare_trained(model: nn.Module, prepared: Prepared, inputs: Int64[np.ndar
 
 def _count_baseline(experiment: Experiment, baseline: nn.Module) -> AnnOperations:
     samples = experiment.samples(experiment.split.test)
-    counted = [
+    counted = (
         count_ann_operations(baseline, batch.inputs, batch_axis=1)
         for batch in batches(samples, batch_size=CLIPS_AT_ONCE)
-    ]
-    total = counted[0]
-    for more in counted[1:]:
-        total = total.combine(more)
-    return total
+    )
+    return reduce(AnnOperations.combine, counted)
 
 
 def added_comparisons(parts: list[tuple[SpikeComparison, ...]]) -> tuple[SpikeComparison, ...]:

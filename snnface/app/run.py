@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -279,8 +280,13 @@ def scores_of(experiment: Experiment, answers: Tensor) -> Scores:
 
 def _save_faces(training: ClipSamples, held_out: ClipSamples, path: Path) -> None:
     """Where the events of the training clips lie; the validation subjects set the limit."""
-    pictures = [[samples[index].inputs for index in range(len(samples))] for samples in (training, held_out)]
-    save_known_faces(known_faces(*pictures), path)
+    save_known_faces(known_faces(_pictures(training), _pictures(held_out)), path)
+
+
+def _pictures(samples: ClipSamples) -> Iterator[Tensor]:
+    """One clip at a time: a training set need not fit into memory."""
+    for index in range(len(samples)):
+        yield samples[index].inputs
 
 
 class _SeedEpochs:

@@ -5,6 +5,7 @@ and mouth. Where the events of a clip lie is compared with where they lay in eve
 clip; what is farther away than faces are from each other is not answered as a face.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +52,12 @@ class KnownFaces:
         The total-variation distance between layouts. A clip without events is at 1.
         """
         layout = event_layout(pictures)
-        if not bool(layout.any()):
-            return 1.0
-        return float((self.layouts - layout).abs().sum(1).min() / 2)
+        return _nearest(self.layouts, layout) if bool(layout.any()) else 1.0
 
 
-def known_faces(training: list[Float[Tensor, "T C H W"]], held_out: list[Float[Tensor, "T C H W"]]) -> KnownFaces:
+def known_faces(
+    training: Iterable[Float[Tensor, "T C H W"]], held_out: Iterable[Float[Tensor, "T C H W"]]
+) -> KnownFaces:
     """Learn what faces look like from training clips, and the limit from clips of other subjects.
 
     Clips without events say nothing and are left out.
@@ -64,13 +65,17 @@ def known_faces(training: list[Float[Tensor, "T C H W"]], held_out: list[Float[T
     Raises:
         DataError: if no training clip, or no held-out clip, has events.
     """
-    training, held_out = ([clip for clip in clips if bool(clip.any())] for clips in (training, held_out))
-    if not training or not held_out:
+    known, others = ([layout for layout in map(event_layout, clips) if layout.any()] for clips in (training, held_out))
+    if not known or not others:
         raise DataError("known faces need training clips and held-out clips with events; one kind is missing.")
-    layouts = torch.stack([event_layout(pictures) for pictures in training])
-    guess = KnownFaces(layouts, limit=1.0)
-    distances = torch.tensor([guess.distance(pictures) for pictures in held_out])
+    layouts = torch.stack(known)
+    distances = torch.tensor([_nearest(layouts, layout) for layout in others])
     return KnownFaces(layouts, limit=float(torch.quantile(distances, 0.99)))
+
+
+def _nearest(layouts: Float[Tensor, "N D"], layout: Float[Tensor, " D"]) -> float:
+    """Total-variation distance to the nearest of `layouts`."""
+    return float((layouts - layout).abs().sum(1).min() / 2)
 
 
 def save_known_faces(faces: KnownFaces, path: Path) -> None:
