@@ -17,22 +17,24 @@ HEAD_BYTES = 1 << 16
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def read(path: str | Path, *, resolution: Resolution | None = None) -> SensorData:
-    """Read a whole recording: its events, and frames and triggers where the format has them.
+def read(path: str | Path, *, resolution: Resolution | None = None, recover: bool = False) -> SensorData:
+    """Read a whole recording: its events, and frames, triggers and IMU where the format has them.
 
     Args:
         resolution: size of the sensor; needed where the file does not state it, and used
             instead of the file's own where it does.
+        recover: leave out what is damaged, and say what in `SensorData.losses` and the log,
+            instead of raising. A file in which nothing can be read is an error all the same.
 
     Raises:
         DatasetNotFoundError: if there is no such file.
         DataError: if the file is empty, damaged, or in a format that is not read here.
         EventOrderError: if the events' times run backwards.
     """
-    return open_events(path, resolution=resolution).read()
+    return open_events(path, resolution=resolution, recover=recover).read()
 
 
-def open_events(path: str | Path, *, resolution: Resolution | None = None) -> EventFile:
+def open_events(path: str | Path, *, resolution: Resolution | None = None, recover: bool = False) -> EventFile:
     """Open a recording to go through it in time slices, in bounded memory.
 
     The format is recognised by the file's content, never by its name.
@@ -51,7 +53,7 @@ def open_events(path: str | Path, *, resolution: Resolution | None = None) -> Ev
                     f"{path} is in the format {known.name}, which is recognised but not read. "
                     f"Convert it to one of: {_readable()}."
                 )
-            return known.open(path, resolution)
+            return known.open(path, resolution, recover)
     raise DataError(
         f"{path} is no event recording in a known format; it begins with {head[:12]!r}. Readable are: {_readable()}."
     )
@@ -64,13 +66,13 @@ class Format:
     Attributes:
         name: for messages.
         matches: (path, first bytes) -> whether the file is in this format.
-        open: (path, resolution) -> the open file; imports the format's own module, so
+        open: (path, resolution, recover) -> the open file; imports the format's own module, so
             that a reader costs nothing until it is used. None: known, but not read.
     """
 
     name: str
     matches: Callable[[Path, bytes], bool]
-    open: Callable[[Path, Resolution | None], EventFile] | None
+    open: Callable[[Path, Resolution | None, bool], EventFile] | None
 
 
 def _head(path: Path) -> bytes:
@@ -110,22 +112,22 @@ def _is_ecf(path: Path, head: bytes) -> bool:
     return holds(path, "CD/events")
 
 
-def _open_evt3(path: Path, resolution: Resolution | None) -> EventFile:
+def _open_evt3(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
     from snnface.events.readers.evt3 import Evt3File
 
-    return Evt3File(path, resolution=resolution)
+    return Evt3File(path, resolution=resolution, recover=recover)
 
 
-def _open_aedat4(path: Path, resolution: Resolution | None) -> EventFile:
+def _open_aedat4(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
     from snnface.events.readers.aedat4 import Aedat4File
 
-    return Aedat4File(path, resolution=resolution)
+    return Aedat4File(path, resolution=resolution, recover=recover)
 
 
-def _open_hdf5(path: Path, resolution: Resolution | None) -> EventFile:
+def _open_hdf5(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
     from snnface.events.readers.hdf5 import Hdf5File
 
-    return Hdf5File(path, resolution=resolution)
+    return Hdf5File(path, resolution=resolution, recover=recover)
 
 
 # The first row that matches decides. A new format is one module and one row.

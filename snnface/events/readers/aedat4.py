@@ -38,7 +38,7 @@ class Aedat4File(EventFile):
         DataError: if the file is damaged, or holds no or several streams of events.
     """
 
-    def __init__(self, path: Path, *, resolution: Resolution | None = None) -> None:
+    def __init__(self, path: Path, *, resolution: Resolution | None = None, recover: bool = False) -> None:
         with _decoding(path):
             _check_header(path)
             streams = list(aedat.Decoder(path).id_to_stream().values())
@@ -51,7 +51,7 @@ class Aedat4File(EventFile):
         if resolution is None:
             with _decoding(path):
                 resolution = Resolution(height=event_streams[0]["height"], width=event_streams[0]["width"])
-        super().__init__(path, resolution)
+        super().__init__(path, resolution, recover=recover)
         self._kinds = {stream["type"] for stream in streams}
 
     def chunks(self) -> Iterator[EventStream]:

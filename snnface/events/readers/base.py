@@ -16,10 +16,11 @@ __all__ = ["EventFile", "Extras", "checked_stream", "joined"]
 
 
 class Extras(NamedTuple):
-    """How many triggers and frames a file holds beside its events; None where its format has none of the kind."""
+    """What a file holds beside its events, in numbers; None where its format has none of the kind."""
 
     num_triggers: int | None = None
     num_frames: int | None = None
+    num_imu_samples: int | None = None
 
 
 class EventFile(ABC):
@@ -32,11 +33,15 @@ class EventFile(ABC):
     Attributes:
         path: where it lies.
         resolution: size of the sensor; the caller's, or else the one that the file states.
+        recover: whether what is damaged is left out and counted, instead of being an error.
+        losses: what the last whole pass left out (`chunks` or `slices` to their end, or `read`), a phrase each.
     """
 
-    def __init__(self, path: Path, resolution: Resolution) -> None:
+    def __init__(self, path: Path, resolution: Resolution, *, recover: bool = False) -> None:
         self.path = path
         self.resolution = resolution
+        self.recover = recover
+        self.losses: tuple[str, ...] = ()
 
     @abstractmethod
     def chunks(self) -> Iterator[EventStream]:

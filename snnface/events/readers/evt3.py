@@ -65,7 +65,7 @@ class Evt3File(EventFile):
             the middle of a word.
     """
 
-    def __init__(self, path: Path, *, resolution: Resolution | None = None) -> None:
+    def __init__(self, path: Path, *, resolution: Resolution | None = None, recover: bool = False) -> None:
         with path.open("rb") as file:
             header = prophesee_header(path, file.read(HEAD_BYTES))
             size = file.seek(0, 2)
@@ -82,7 +82,7 @@ class Evt3File(EventFile):
                 f"{path} ends in the middle of a 16-bit word, at byte {size}: it is truncated. "
                 "Copy it again, or cut off the last byte to keep what is there."
             )
-        super().__init__(path, resolution)
+        super().__init__(path, resolution, recover=recover)
         self._data_start = header.num_bytes
 
     def chunks(self) -> Iterator[EventStream]:

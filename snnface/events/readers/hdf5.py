@@ -39,12 +39,12 @@ class Hdf5File(EventFile):
             sensor's size is neither stated nor given, or the file is damaged.
     """
 
-    def __init__(self, path: Path, *, resolution: Resolution | None = None) -> None:
+    def __init__(self, path: Path, *, resolution: Resolution | None = None, recover: bool = False) -> None:
         with _opened(path) as file:
             self._num_events = _num_events(path, file)
             self._t_offset = _t_offset(path, file)
             resolution = resolution or _stated_resolution(path, file)
-        super().__init__(path, resolution)
+        super().__init__(path, resolution, recover=recover)
 
     def chunks(self) -> Iterator[EventStream]:
         for start in range(0, self._num_events, CHUNK_EVENTS):

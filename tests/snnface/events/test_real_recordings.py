@@ -97,7 +97,7 @@ def test_a_truncated_aedat4_file_is_refused(shared_events: Path, tmp_path: Path,
     ],
 )
 def test_triggers_and_frames_are_counted(shared_events: Path, name: str, extras: tuple[int | None, int | None]) -> None:
-    assert open_events(shared_events / name).extras() == extras
+    assert open_events(shared_events / name).extras()[:2] == extras
 
 
 def test_frames_of_a_frame_camera_are_counted(shared_events: Path) -> None:
