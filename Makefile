@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 LAVA := .venv-lava
+BENCH := .venv-bench
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
@@ -28,8 +29,9 @@ lava-dl: $(LAVA)/installed
 lava-if-possible:
 	@$(MAKE) --no-print-directory lava || echo "Going on without Lava; the cross-check is reported as not run."
 
-bench: $(VENV)/developed
-	$(BIN)/python benchmarks/run.py
+# The peers live apart: what they want is not what the project wants.
+bench: $(BENCH)/installed
+	$(BENCH)/bin/python benchmarks/run.py
 
 # The model that ships with the package; a new one is a reviewed change.
 pretrained: $(VENV)/installed
@@ -43,9 +45,21 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 # norse declares torchvision without needing it, and torchvision breaks torchmetrics beside a CPU torch.
+# tonic declares more than it imports.
+define install_development
+	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
+	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps --no-build-isolation norse
+	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps tonic importRosbag scipy tqdm requests urllib3 certifi charset-normalizer
+endef
+
 $(VENV)/developed: $(VENV)/installed
-	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --no-deps --no-build-isolation norse
+	$(call install_development,$(VENV))
+	@touch $@
+
+$(BENCH)/installed: pyproject.toml constraints.txt benchmarks/requirements-events.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(call install_development,$(BENCH))
+	$(BENCH)/bin/python $(PIP_INSTALL) --no-deps --requirement benchmarks/requirements-events.txt
 	@touch $@
 
 $(LAVA)/installed: hardware/lava_worker/requirements.txt
@@ -59,4 +73,4 @@ $(LAVA)/installed: hardware/lava_worker/requirements.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LAVA) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LAVA) $(BENCH) runs .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -17,10 +17,10 @@ MAY_IMPORT = {
 }
 # Inside snnface a layer may import its own and lower ones.
 LAYERS = [
-    {"errors", "seeding", "shapes", "jit", "files", "config"},
+    {"errors", "seeding", "shapes", "jit", "files", "config", "jobs"},
     {"events"},
     {"recording"},
-    {"representations"},
+    {"representations", "labels"},
     {"spiking", "datasets", "faces"},
     {"models", "metrics"},
     {"tasks"},

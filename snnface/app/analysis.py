@@ -77,6 +77,7 @@ class Analysis:
     Attributes:
         shows_face: does any window look like a face that the model knows?
         windows: window by window; those without events are left out.
+        losses: what a recovering read left out, a phrase each.
         report: the page, ready to be written.
     """
 
@@ -84,10 +85,13 @@ class Analysis:
     sentence: str
     summary: RecordingSummary
     windows: tuple[WindowAnswer, ...]
+    losses: tuple[str, ...]
     report: Report
 
 
-def analyse(path: Path, run: Path, *, resolution: Resolution | None = None, date: str) -> Analysis:
+def analyse(
+    path: Path, run: Path, *, resolution: Resolution | None = None, recover: bool = False, date: str
+) -> Analysis:
     """Run a recording through a trained spiking network, in float and in fixed point.
 
     The recording is cut into windows of the length of the training clips, read one after
@@ -98,6 +102,7 @@ def analyse(path: Path, run: Path, *, resolution: Resolution | None = None, date
         path: a recording in a format that `snnface.events.open_events` reads.
         run: a run folder of a spiking network.
         resolution: size of the sensor, where the file does not state it.
+        recover: leave out what is damaged, and say what on the page, instead of raising.
         date: for the provenance.
 
     Raises:
@@ -108,7 +113,7 @@ def analyse(path: Path, run: Path, *, resolution: Resolution | None = None, date
     """
     recipe, model = load_run(run)
     gathered = _Gathered(recipe, model, load_known_faces(run / KNOWN_FACES), path)
-    file = open_events(path, resolution=resolution)
+    file = open_events(path, resolution=resolution, recover=recover)
     window_us = recipe.data.clip_ms * 1000
     for index, events in enumerate(file.slices(window_us)):
         if index >= MAX_WINDOWS:
@@ -120,7 +125,9 @@ def analyse(path: Path, run: Path, *, resolution: Resolution | None = None, date
             gathered.add(index, events, window_us)
     if not gathered.windows:
         raise DataError(f"{path} holds no events; there is nothing to analyse.")
-    return gathered.finished(file.extras(), date)
+    # Of the pass through the events: counting the extras is a pass of its own.
+    losses = file.losses
+    return gathered.finished(file.extras(), losses, date)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,7 +193,7 @@ class _Gathered:
         self.operations = operations if self.operations is None else self.operations.combine(operations)
         self.rounding = added_comparisons([self.rounding, compare_spikes(exact.spikes, run.spikes)])
 
-    def finished(self, extras: Extras, date: str) -> Analysis:
+    def finished(self, extras: Extras, losses: tuple[str, ...], date: str) -> Analysis:
         shows_face = any(window.shows_face for window in self.windows)
         sentence = self._sentence()
         assert self.operations is not None
@@ -222,8 +229,9 @@ class _Gathered:
             quantisation=self.prepared.quantized.layers,
             chip_fits=tuple(chip_fit(self.prepared.quantized.graph, target) for target in TARGETS.values()),
             not_counted=NOT_COUNTED,
+            warnings=tuple(f"The recording is damaged: {loss} were left out." for loss in losses),
         )
-        return Analysis(shows_face, sentence, summary, tuple(self.windows), report)
+        return Analysis(shows_face, sentence, summary, tuple(self.windows), losses, report)
 
     def _sentence(self) -> str:
         nearest = 100 * min(window.face_distance for window in self.windows)

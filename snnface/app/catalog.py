@@ -15,7 +15,10 @@ from snnface.models.heads import MlpHead, MlpHeadConfig, VotingHead, VotingHeadC
 from snnface.models.temporal import LastStep, MeanOverTime
 from snnface.representations.base import Representation
 from snnface.representations.histogram import HistogramConfig, PolarityHistogram
+from snnface.representations.plain_frames import PlainFrames, PlainFramesConfig
 from snnface.representations.temporal_binary import TemporalBinary, TemporalBinaryConfig
+from snnface.representations.time_surface import TimeSurface, TimeSurfaceConfig
+from snnface.representations.voxel_grid import VoxelGrid, VoxelGridConfig
 from snnface.spiking.encoder import ConvSnn, ConvSnnConfig
 from snnface.tasks.action_units import ActionUnitTask, ActionUnitTaskConfig
 from snnface.tasks.base import Task
@@ -39,6 +42,9 @@ DATASETS: dict[type, Callable[..., Any]] = {SyntheticFacesConfig: SyntheticFaces
 REPRESENTATIONS: dict[type, Callable[..., Any]] = {
     HistogramConfig: PolarityHistogram,
     TemporalBinaryConfig: TemporalBinary,
+    VoxelGridConfig: VoxelGrid,
+    TimeSurfaceConfig: TimeSurface,
+    PlainFramesConfig: PlainFrames,
 }
 
 ENCODERS: dict[type, Callable[..., Any]] = {

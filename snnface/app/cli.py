@@ -10,6 +10,9 @@ __all__ = ["main"]
 
 VERBS = {
     "demo": "synthetic faces to a chip run and a report, in minutes",
+    "info": "what a recording holds: rates, polarities, hot pixels, a plot",
+    "view": "a recording as a video or pictures of its event frames",
+    "emulate": "a video, or a data set of videos, to events",
     "list": "recipes, targets and backends",
     "train": "train a recipe into a run folder",
     "evaluate": "accuracy of a run on its test subjects",
@@ -17,6 +20,12 @@ VERBS = {
     "export": "a trained spiking network to a NIR file",
     "deploy": "quantise, run in Loihi fixed point and in Lava, count operations",
     "report": "everything about a run as one HTML file",
+}
+
+# How to go on.
+ON_INTERRUPT = {
+    "train": "; the run goes on with --resume",
+    "emulate": "; a data set goes on when the same command is given again",
 }
 
 
@@ -48,8 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"snnface {verb}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        hint = "; the run goes on with --resume" if verb == "train" else ""
-        print(f"snnface {verb}: interrupted{hint}.", file=sys.stderr)
+        print(f"snnface {verb}: interrupted{ON_INTERRUPT.get(verb, '')}.", file=sys.stderr)
         return 130
     return 0
 

@@ -10,8 +10,8 @@ __all__ = ["counting_bar"]
 
 
 @contextmanager
-def counting_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields `on_progress(done, total)`; nothing is shown until it is called."""
+def counting_bar(console: Console, label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Yields `on_progress(done, total)`, total None if it is not known; nothing is shown until it is called."""
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -21,7 +21,7 @@ def counting_bar(console: Console, label: str) -> Iterator[Callable[[int, int], 
     )
     bar = progress.add_task(label, total=None)
 
-    def on_progress(done: int, total: int) -> None:
+    def on_progress(done: int, total: int | None) -> None:
         # Not before: a bar that was started leaves a blank line, even if nothing was to be done.
         progress.start()
         progress.update(bar, completed=done, total=total)

@@ -13,8 +13,7 @@ from snnface.datasets.synthetic import SyntheticFacesConfig
 from snnface.errors import ConfigError, unknown_name
 from snnface.events.window import Resolution
 from snnface.models.heads import MlpHeadConfig, VotingHeadConfig
-from snnface.representations.histogram import HistogramConfig
-from snnface.representations.temporal_binary import TemporalBinaryConfig
+from snnface.representations import HistogramConfig, RepresentationConfig
 from snnface.spiking.encoder import ConvSnnConfig
 from snnface.tasks.action_units import ActionUnitTaskConfig
 from snnface.training.optim import TrainingConfig
@@ -47,7 +46,7 @@ class Recipe:
     source: str
     data: SyntheticFacesConfig
     split: SplitConfig = field(default_factory=SplitConfig)
-    representation: HistogramConfig | TemporalBinaryConfig = field(default_factory=HistogramConfig)
+    representation: RepresentationConfig = field(default_factory=HistogramConfig)
     encoder: ConvSnnConfig | C3dConfig = field(default_factory=ConvSnnConfig)
     temporal: Literal["mean", "last"] = "mean"
     head: VotingHeadConfig | MlpHeadConfig = field(default_factory=VotingHeadConfig)

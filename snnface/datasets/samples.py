@@ -51,11 +51,11 @@ class ClipSamples(Dataset[Sample]):
             return self._cache[index]
         clip = self.clips[index]
         recording = self._dataset.recording(clip.recording_id)
-        inputs = torch.from_numpy(self._representation(recording, clip.window).copy())
+        inputs = torch.from_numpy(self._representation(recording, clip.window))
         if not len(inputs):
             raise DataError(
-                f"clip {clip.clip_id!r} of {clip.window.duration_us} us is shorter than one step of "
-                f"{self._representation.step_us} us; choose shorter steps."
+                f"clip {clip.clip_id!r} of {clip.window.duration_us} us is shorter than one step (of "
+                f"{self._representation.step_us} us, or of a number of events); choose shorter steps."
             )
         if inputs.nbytes <= self._free_bytes:
             self._free_bytes -= inputs.nbytes

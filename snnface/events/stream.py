@@ -1,6 +1,8 @@
 """Events of one sensor, ordered in time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -126,6 +128,26 @@ class EventStream:
         object.__setattr__(stream, "resolution", resolution)
         return stream
 
+    @classmethod
+    def joined(cls, parts: Sequence["EventStream"], resolution: Resolution) -> "EventStream":
+        """Streams of one sensor in order of time, as one; a single part is handed on without a copy.
+
+        Raises:
+            EventOrderError: if a part begins before its predecessor ends.
+        """
+        filled = [part for part in parts if not part.is_empty]
+        if len(filled) == 1:
+            return filled[0]
+        if not filled:
+            return cls.empty(resolution)
+        x, y, t_us, polarity = (
+            np.concatenate([getattr(part, name) for part in filled]) for name in ("x", "y", "t_us", "polarity")
+        )
+        # Each part is a stream and thus in order; only the seams are not known to be.
+        if any(before.t_us[-1] > after.t_us[0] for before, after in pairwise(filled)):
+            return cls(x, y, t_us, polarity, resolution)
+        return cls.of_checked(x, y, t_us, polarity, resolution)
+
     def __len__(self) -> int:
         return len(self.t_us)
 
@@ -153,11 +175,9 @@ class EventStream:
         """
         if not isinstance(index, slice) or index.step not in (None, 1):
             raise TypeError("an EventStream is cut with a slice of step 1, as in stream[10:20].")
-        part = object.__new__(EventStream)
-        for name in ("x", "y", "t_us", "polarity"):
-            object.__setattr__(part, name, getattr(self, name)[index])
-        object.__setattr__(part, "resolution", self.resolution)
-        return part
+        return EventStream.of_checked(
+            self.x[index], self.y[index], self.t_us[index], self.polarity[index], self.resolution
+        )
 
     def __repr__(self) -> str:
         window = self.window

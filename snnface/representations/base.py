@@ -18,6 +18,9 @@ class Representation(Protocol):
     Event pictures and plain frames alike. The sensor is scaled to `resolution` as a
     whole: pixel x goes to column floor(x * W / sensor width), rows likewise. Crop the
     recording first where only a part (the face) is wanted.
+
+    The pictures lie in memory of their own, writable and in order, so that
+    `torch.from_numpy(representation(recording, window))` is a tensor without a copy.
     """
 
     @property
@@ -28,11 +31,13 @@ class Representation(Protocol):
 
     @property
     def step_us(self) -> int:
-        """Duration of one step of the T axis, in microseconds."""
+        """Duration of one step of the T axis, in microseconds; nominal where a slice is a number of events."""
         ...
 
     def __call__(self, recording: Recording, window: TimeWindow) -> Float32[np.ndarray, "T C H W"]:
         """T = window.num_steps(step_us); a shorter rest at the window's end is left out.
+
+        Where a slice is a number of events, T is how many such slices the window holds.
 
         Raises:
             DataError: if the recording lacks what the representation needs.

@@ -1,16 +1,16 @@
 """Event counts per pixel and polarity."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32
 
 from snnface.errors import ConfigError
-from snnface.events.window import Resolution, TimeWindow
+from snnface.events.window import Resolution
 from snnface.jit import jit
-from snnface.recording import Recording
-from snnface.representations.event_steps import event_steps
+from snnface.representations.event_pictures import EventPictures
+from snnface.representations.event_steps import BLOCK, EventSteps, find_places
+from snnface.representations.slicing import FixedTime, Slicing, checked_step_us
 
 __all__ = ["OFF_CHANNEL", "ON_CHANNEL", "HistogramConfig", "PolarityHistogram"]
 
@@ -22,9 +22,10 @@ class HistogramConfig:
     """Settings of `PolarityHistogram`.
 
     Attributes:
-        step_ms: duration of one picture, rounded to whole microseconds.
+        step_ms: duration of one step, rounded to whole microseconds.
         resolution: size of the pictures.
         max_count: greater counts are cut to this; None: counts stay as they are.
+        slicing: which events make one picture.
 
     Raises:
         ConfigError: if the step is below 1 us or the greatest count below 1.
@@ -33,58 +34,46 @@ class HistogramConfig:
     step_ms: float = 33.0
     resolution: Resolution = Resolution(height=64, width=64)
     max_count: int | None = None
+    slicing: Slicing = FixedTime()
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.step_ms) and round(self.step_ms * 1000) >= 1):
-            raise ConfigError(f"step_ms must be at least 0.001; got {self.step_ms}.")
+        checked_step_us(self.step_ms)
         if self.max_count is not None and self.max_count < 1:
             raise ConfigError(f"max_count must be at least 1, or None for no limit; got {self.max_count}.")
 
+    @property
+    def step_us(self) -> int:
+        return checked_step_us(self.step_ms)
 
-class PolarityHistogram:
-    """How many events each pixel had in each step, ON and OFF apart: [T, 2, H, W].
+
+class PolarityHistogram(EventPictures[HistogramConfig]):
+    """How many events each pixel had in each slice, ON and OFF apart: [T, 2, H, W].
 
     Channel 0 counts ON events (p = +1), channel 1 OFF events (p = -1). Values are whole
-    numbers, exact up to 2^24; a step without events is all zero. Without `max_count` no
-    event of a whole step is lost, and the pictures of adjacent windows add up.
+    numbers, exact up to 2^24; a slice without events is all zero. Without `max_count` no
+    event of a whole slice is lost, and the pictures of adjacent windows add up.
 
     Source: Mastropasqua et al., "Exploring spatial-temporal dynamics in event-based facial
     micro-expression analysis", sec. 4.2, eq. 1; the channels are named in this order there.
     """
 
     def __init__(self, config: HistogramConfig) -> None:
-        self.config = config
+        super().__init__(config, num_channels=2)
 
-    @property
-    def num_channels(self) -> int:
-        return 2
-
-    @property
-    def resolution(self) -> Resolution:
-        return self.config.resolution
-
-    @property
-    def step_us(self) -> int:
-        return round(self.config.step_ms * 1000)
-
-    def __call__(self, recording: Recording, window: TimeWindow) -> Float32[np.ndarray, "T 2 H W"]:
-        """The counts of each whole step of `window`.
-
-        Raises:
-            DataError: if the recording has no events.
-        """
-        steps = event_steps(recording, window, step_us=self.step_us, resolution=self.resolution)
-        num_steps, size = len(steps.borders) - 1, self.resolution
-        counts = np.zeros((num_steps, 2, size.num_pixels), np.float32)
-        _count(counts, steps.x, steps.y, steps.polarity, steps.borders, steps.column, steps.row_start)
+    def draw(
+        self, pictures: Float32[np.ndarray, "slices C pixels"], steps: EventSteps, memory: np.ndarray | None
+    ) -> None:
+        _count(pictures, steps.x, steps.y, steps.polarity, steps.borders, steps.column, steps.row_start)
         if self.config.max_count is not None:
-            np.minimum(counts, np.float32(self.config.max_count), out=counts)
-        return counts.reshape(num_steps, 2, size.height, size.width)
+            np.minimum(pictures, np.float32(self.config.max_count), out=pictures)
 
 
 @jit
 def _count(counts, x, y, polarity, borders, column, row_start):  # type: ignore[no-untyped-def]
+    places = np.empty(BLOCK, np.int64)
     for step in range(len(borders) - 1):
-        for event in range(borders[step], borders[step + 1]):
-            channel = 0 if polarity[event] else 1
-            counts[step, channel, row_start[y[event]] + column[x[event]]] += np.float32(1.0)
+        picture = counts[step].reshape(-1)
+        for first in range(borders[step], borders[step + 1], BLOCK):
+            part = slice(first, min(first + BLOCK, borders[step + 1]))
+            for place in find_places(x[part], y[part], polarity[part], column, row_start, counts.shape[2], places):
+                picture[place] += np.float32(1)

@@ -24,11 +24,13 @@ class Options:
     """A recording of an event camera through the trained network, in float and in Loihi fixed point."""
 
     file: tyro.conf.Positional[Path]
-    """Prophesee RAW, AEDAT4 or HDF5; recognised by content."""
+    """A recording of an event camera; its format is recognised by content."""
     model: Path = PRETRAINED
     """A run folder; default: the model that ships with the package."""
     resolution: tuple[int, int] | None = None
     """Height and width of the sensor, where the file does not state them."""
+    recover: bool = False
+    """Leave out what is damaged, and say what, instead of stopping there."""
     out: Path | None = None
     """The page to write; default: runs/analyse/<file name>.html."""
 
@@ -38,7 +40,13 @@ def main(arguments: list[str]) -> None:
     resolution = None if options.resolution is None else Resolution(*options.resolution)
     page = options.out or Path("runs/analyse") / f"{options.file.name}.html"
     require_page(page)
-    analysis = analyse(options.file, options.model, resolution=resolution, date=date.today().isoformat())
+    analysis = analyse(
+        options.file,
+        options.model,
+        resolution=resolution,
+        recover=options.recover,
+        date=date.today().isoformat(),
+    )
     write_report(analysis.report, page)
     _print(analysis)
     print(page)
@@ -53,6 +61,8 @@ def _print(analysis: Analysis) -> None:
         f"{summary.event_rate:,.0f} events/s, {on_percent:.1f} % ON",
         highlight=False,
     )
+    for loss in analysis.losses:
+        console.print(f"left out: {loss}", highlight=False)
     console.print(analysis.sentence, highlight=False)
     predictions = analysis.report.predictions
     assert predictions is not None

@@ -107,9 +107,41 @@ def _begins_with(*signatures: bytes) -> Callable[[Path, bytes], bool]:
 def _is_ecf(path: Path, head: bytes) -> bool:
     if not head.startswith(HDF5_SIGNATURE):
         return False
-    from snnface.events.readers.hdf5 import holds
+    from snnface.events.readers.hdf5_dataset import holds
 
     return holds(path, "CD/events")
+
+
+def _is_numpy(path: Path, head: bytes) -> bool:
+    if not head.startswith((b"\x93NUMPY", b"PK\x03\x04")):
+        return False
+    from snnface.events.readers.numpy_arrays import holds_arrays
+
+    return holds_arrays(path, head)
+
+
+def _is_text(path: Path, head: bytes) -> bool:
+    from snnface.events.readers.text_head import looks_like_text_events
+
+    return looks_like_text_events(head)
+
+
+def _open_evt2(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.evt2 import Evt2File
+
+    return Evt2File(path, resolution=resolution, recover=recover)
+
+
+def _open_evt21(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.evt21 import Evt21File
+
+    return Evt21File(path, resolution=resolution, recover=recover)
+
+
+def _open_dat(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.dat import DatFile
+
+    return DatFile(path, resolution=resolution, recover=recover)
 
 
 def _open_evt3(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
@@ -124,6 +156,36 @@ def _open_aedat4(path: Path, resolution: Resolution | None, recover: bool) -> Ev
     return Aedat4File(path, resolution=resolution, recover=recover)
 
 
+def _open_aedat3(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.aedat3 import Aedat3File
+
+    return Aedat3File(path, resolution=resolution, recover=recover)
+
+
+def _open_aedat2(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.aedat2 import Aedat2File
+
+    return Aedat2File(path, resolution=resolution, recover=recover)
+
+
+def _open_ecf(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.ecf import EcfFile
+
+    return EcfFile(path, resolution=resolution, recover=recover)
+
+
+def _open_numpy(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.numpy_arrays import NumpyFile
+
+    return NumpyFile(path, resolution=resolution, recover=recover)
+
+
+def _open_text(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
+    from snnface.events.readers.text import TextFile
+
+    return TextFile(path, resolution=resolution, recover=recover)
+
+
 def _open_hdf5(path: Path, resolution: Resolution | None, recover: bool) -> EventFile:
     from snnface.events.readers.hdf5 import Hdf5File
 
@@ -133,13 +195,18 @@ def _open_hdf5(path: Path, resolution: Resolution | None, recover: bool) -> Even
 # The first row that matches decides. A new format is one module and one row.
 FORMATS = (
     Format("Prophesee EVT3 RAW", _is_prophesee("EVT3"), _open_evt3),
-    Format("Prophesee EVT2 RAW", _is_prophesee("EVT2"), None),
-    Format("Prophesee EVT2.1 RAW", _is_prophesee("EVT21"), None),
+    Format("Prophesee EVT2 RAW", _is_prophesee("EVT2"), _open_evt2),
+    Format("Prophesee EVT2.1 RAW", _is_prophesee("EVT21"), _open_evt21),
     Format("Prophesee EVT4 RAW", _is_prophesee("EVT4"), None),
-    Format("Prophesee DAT", _is_prophesee("DAT"), None),
+    Format("Prophesee DAT", _is_prophesee("DAT"), _open_dat),
     Format("AEDAT4", _begins_with(b"#!AER-DAT4."), _open_aedat4),
-    Format("AEDAT 1 to 3", _begins_with(b"#!AER-DAT"), None),
-    Format("Prophesee HDF5 (ECF)", _is_ecf, None),
-    Format("HDF5 in the DSEC layout", _begins_with(HDF5_SIGNATURE), _open_hdf5),
+    Format("AEDAT 3.1", _begins_with(b"#!AER-DAT3.1"), _open_aedat3),
+    Format("AEDAT 2.0", _begins_with(b"#!AER-DAT2."), _open_aedat2),
+    Format("AEDAT 1 or 3.0", _begins_with(b"#!AER-DAT"), None),
+    Format("Prophesee HDF5 (ECF)", _is_ecf, _open_ecf),
+    Format("HDF5 with plain columns (DSEC, e2vid, v2e)", _begins_with(HDF5_SIGNATURE), _open_hdf5),
     Format("ROS bag", _begins_with(b"#ROSBAG"), None),
+    Format("NumPy arrays (npy, npz)", _is_numpy, _open_numpy),
+    # Last: anything may be text.
+    Format("text (csv, txt)", _is_text, _open_text),
 )

@@ -21,6 +21,8 @@ Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 OUTSIDE = "events outside the sensor"
 BACKWARDS = "events whose time runs backwards"
 
+NOTHING_AHEAD = np.empty(0, np.int64)
+
 
 class Assembly:
     """One pass through one file, in file order: every format hands its decoded columns to it.
@@ -50,14 +52,20 @@ class Assembly:
         t_us: Int64[np.ndarray, " N"],
         polarity: Bool[np.ndarray, " N"],
         at_byte: int | None = None,
+        ahead_us: Int64[np.ndarray, " M"] | None = None,
     ) -> EventStream:
         """The next events of the file as a stream.
 
         Recovering, events outside the sensor go first; then, if times run backwards, the
-        fewest events whose absence puts the rest in order.
+        fewest events whose absence puts the rest in order. So of a few events whose time
+        was thrown far ahead and many that come after them, the few go; of many and a few,
+        the few again. Only events within sight count: those of this call, and `ahead_us`.
 
         Args:
             at_byte: where in the file the block begins that these events come from.
+            ahead_us: times of the events that will come with the next call. A format whose
+                blocks are small gives them when recovering; without them a wrong time at
+                the end of a block is believed, and the right ones after it are dropped.
 
         Raises:
             EventOrderError: if time runs backwards, within these events or after the ones before.
@@ -66,10 +74,11 @@ class Assembly:
         columns: Columns = (x, y, t_us, polarity)
         earliest = np.iinfo(np.int64).min if self.latest_us is None else self.latest_us
         bad = _first_bad(x, y, t_us, self.resolution.width, self.resolution.height, earliest)
-        if bad >= 0:
-            if not self.recover:
-                raise self._error(x, y, t_us, bad, at_byte)
-            columns = self._mended(columns, earliest)
+        if bad >= 0 and not self.recover:
+            raise self._error(x, y, t_us, bad, at_byte)
+        ahead = NOTHING_AHEAD if ahead_us is None or not self.recover else ahead_us
+        if bad >= 0 or not _in_order(ahead, int(t_us[-1]) if len(t_us) else earliest):
+            columns = self._mended(columns, earliest, ahead)
         self._num_seen += len(x)
         if len(columns[2]):
             self.latest_us = int(columns[2][-1])
@@ -113,11 +122,12 @@ class Assembly:
             "Give the right sensor size, or recover the rest (recover=True, --recover)."
         )
 
-    def _mended(self, columns: Columns, earliest: int) -> Columns:
+    def _mended(self, columns: Columns, earliest: int, ahead: np.ndarray) -> Columns:
         x, y, t_us, polarity = columns
         inside = np.flatnonzero((x < self.resolution.width) & (y < self.resolution.height))
         self._lose(OUTSIDE, len(x) - len(inside))
-        kept = inside[_longest_in_order(t_us[inside], earliest)]
+        kept = _longest_in_order(np.concatenate([t_us[inside], ahead]), earliest)
+        kept = inside[kept[kept < len(inside)]]
         self._lose(BACKWARDS, len(inside) - len(kept))
         return x[kept], y[kept], t_us[kept], polarity[kept]
 
@@ -129,13 +139,12 @@ class Assembly:
 @jit
 def _first_bad(x, y, t_us, width, height, earliest):  # type: ignore[no-untyped-def]
     """Index of the first event outside the sensor or before its predecessor; -1 if there is none."""
-    # Without a branch in the loop it runs on vectors; the exact place is looked for only if there is one.
-    num_bad = 0
-    for event in range(len(t_us)):
-        num_bad += (x[event] >= width) | (y[event] >= height)
-    for event in range(1, len(t_us)):
-        num_bad += t_us[event] < t_us[event - 1]
-    if num_bad == 0 and (len(t_us) == 0 or t_us[0] >= earliest):
+    # Loops without a branch run on vectors; the exact place is looked for only if there is one.
+    greatest_x, greatest_y = np.uint16(0), np.uint16(0)
+    for event in range(len(x)):
+        greatest_x = max(greatest_x, x[event])
+        greatest_y = max(greatest_y, y[event])
+    if len(x) == 0 or (greatest_x < width and greatest_y < height and _in_order(t_us, earliest)):
         return -1
     before = earliest
     for event in range(len(t_us)):
@@ -143,6 +152,15 @@ def _first_bad(x, y, t_us, width, height, earliest):  # type: ignore[no-untyped-
             return event
         before = t_us[event]
     return -1
+
+
+@jit
+def _in_order(t_us, earliest):  # type: ignore[no-untyped-def]
+    """Whether no time lies before its predecessor, nor the first before `earliest`."""
+    goes_back = False
+    for event in range(1, len(t_us)):
+        goes_back |= t_us[event] < t_us[event - 1]
+    return len(t_us) == 0 or (t_us[0] >= earliest and not goes_back)
 
 
 @jit

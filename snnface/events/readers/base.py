@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snnface.errors import ConfigError, DataError, EventOrderError
+from snnface.errors import ConfigError, EventOrderError
 from snnface.events.sensor_data import SensorData
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
 
-__all__ = ["EventFile", "Extras", "checked_stream", "joined"]
+__all__ = ["EventFile", "Extras"]
 
 
 class Extras(NamedTuple):
@@ -81,6 +81,7 @@ class EventFile(ABC):
         parts: list[EventStream] = []
         end_us: int | None = None
         latest_us = 0
+        nothing = EventStream.empty(self.resolution)
         for chunk in self.chunks():
             if chunk.is_empty:
                 continue
@@ -93,41 +94,15 @@ class EventFile(ABC):
             start = 0
             while latest_us >= end_us:
                 stop = start + int(np.searchsorted(chunk.t_us[start:], end_us, side="left"))
-                yield joined([*parts, chunk[start:stop]], self.resolution)
+                yield EventStream.joined([*parts, chunk[start:stop]], self.resolution)
                 parts, start, end_us = [], stop, end_us + step_us
+                # A damaged time may lie hours ahead: the steps up to it must cost next to nothing.
+                for _ in range((int(chunk.t_us[stop]) - end_us) // step_us + 1):
+                    yield nothing
+                    end_us += step_us
             parts.append(chunk[start:])
         if end_us is not None:
-            yield joined(parts, self.resolution)
-
-
-def joined(parts: list[EventStream], resolution: Resolution) -> EventStream:
-    """Streams in order of time, as one; a single part is handed on without a copy."""
-    filled = [part for part in parts if not part.is_empty]
-    if len(filled) == 1:
-        return filled[0]
-    if not filled:
-        return EventStream.empty(resolution)
-    return EventStream(
-        x=np.concatenate([part.x for part in filled]),
-        y=np.concatenate([part.y for part in filled]),
-        t_us=np.concatenate([part.t_us for part in filled]),
-        polarity=np.concatenate([part.polarity for part in filled]),
-        resolution=resolution,
-    )
-
-
-def checked_stream(
-    path: Path, *, x: np.ndarray, y: np.ndarray, t_us: np.ndarray, polarity: np.ndarray, resolution: Resolution
-) -> EventStream:
-    """Decoded columns as a stream; an error in them names the file.
-
-    Raises:
-        EventOrderError, DataError: as `EventStream`, with the path in front.
-    """
-    try:
-        return EventStream(x=x, y=y, t_us=t_us, polarity=polarity, resolution=resolution)
-    except DataError as error:
-        raise type(error)(f"{path}: {error}") from error
+            yield EventStream.joined(parts, self.resolution)
 
 
 def _runs_backwards(path: Path, before_us: int, after_us: int) -> EventOrderError:

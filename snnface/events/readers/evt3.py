@@ -4,48 +4,43 @@ Source: Prophesee, Metavision documentation, "EVT 3.0 format".
 """
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from snnface.errors import DataError
-from snnface.events.readers.base import EventFile, Extras, checked_stream
-from snnface.events.readers.prophesee_header import prophesee_header
-from snnface.events.sensor_data import SensorData, Triggers
-from snnface.events.stream import EventStream
-from snnface.events.window import Resolution
+from snnface.events.readers.prophesee_file import (
+    FIRST_RESERVED,
+    NUM_RESERVED,
+    NUM_SHARED,
+    NUM_TRIGGERS,
+    Columns,
+    PropheseeFile,
+)
+from snnface.events.readers.prophesee_time import counted_on
 from snnface.jit import jit
 
 __all__ = ["Evt3File"]
 
 logger = logging.getLogger(__name__)
 
-HEAD_BYTES = 1 << 16
-# A chunk of words gives at most 12 events a word: 80 MB of columns in the worst case.
-CHUNK_WORDS = 1 << 19
+# Word types, the upper four bits of a word. CONTINUED_4, OTHERS and CONTINUED_12 carry
+# nothing that is read here; the types that are not named are reserved.
+ADDR_Y, ADDR_X, VECT_BASE_X, VECT_12, VECT_8, TIME_LOW = 0, 2, 3, 4, 5, 6
+CONTINUED_4, TIME_HIGH, EXT_TRIGGER, OTHERS, CONTINUED_12 = 7, 8, 10, 14, 15
 
-# Word types, the upper four bits of a word; all others (CONTINUED_4, CONTINUED_12, OTHERS
-# and the reserved ones) carry nothing that is read here.
-ADDR_Y, ADDR_X, VECT_BASE_X, VECT_12, VECT_8, TIME_LOW, TIME_HIGH, EXT_TRIGGER = 0, 2, 3, 4, 5, 6, 8, 10
-
-# The loop looks up to four words ahead; behind a chunk stand words of type OTHERS.
-PADDING = np.full(4, 0xE000, np.uint16)
-# A vector's places are written before it is known whether they are used.
-SLACK = 12
-
-# TIME_HIGH counts units of 4096 us in 12 bits. A step back of up to JITTER_UNITS across
-# the wrap from 4095 to 0 is jitter; the maker's decoder has the same bound.
+# TIME_HIGH counts units of 4096 us in 12 bits.
 UNIT_US = 1 << 12
-TURN_US = 1 << 24
-JITTER_UNITS = 10
+TIME_BITS = 24
+REACH_US = 1 << 23
 
-# The decoder's state between chunks, as places in one int64 array. Negative: not yet known.
-TIME, BASE, HIGH_WORD, ROW, BASE_X, BASE_ON, LATEST, NUM_HELD = range(8)
+# The decoder's state between blocks, behind what all share. Negative: not yet known.
+TIME, BASE, BASE_BEFORE, HIGH_WORD, ROW, BASE_X, BASE_ON, LATEST, NUM_HELD = range(NUM_SHARED, NUM_SHARED + 9)
 UNKNOWN = -(1 << 62)
 
+# Numba counts a negative index from the end; an unsigned one saves that question at every access.
+Place = np.uint64
 
-class Evt3File(EventFile):
+
+class Evt3File(PropheseeFile):
     """An EVT3 RAW file.
 
     Conventions:
@@ -53,74 +48,34 @@ class Evt3File(EventFile):
         are known; what comes before, at the start of a cut file, is left out.
       * A new TIME_HIGH sets the lower bits to zero until TIME_LOW follows, as in the maker's
         decoder (a camera always sends TIME_LOW after it).
-      * The 24-bit time base wraps every 16.8 s and is counted on; a gap of up to 8.4 s
-        without events is bridged across a wrap.
+      * The 24-bit time base wraps every 16.8 s and is counted on; TIME_HIGH, which a
+        camera sends every few microseconds, may be missing for up to 8.4 s.
       * A time that steps back by less than 4096 us (one unit of TIME_HIGH, which is
         what a swap of TIME_HIGH and TIME_LOW makes) is held at the last event's time:
         no event is lost, the order of the file stays, and the log tells how often.
         A larger step back is an `EventOrderError`.
-
-    Raises:
-        DataError: if the sensor's size is neither stated nor given, or the data end in
-            the middle of a word.
     """
 
-    def __init__(self, path: Path, *, resolution: Resolution | None = None, recover: bool = False) -> None:
-        with path.open("rb") as file:
-            header = prophesee_header(path, file.read(HEAD_BYTES))
-            size = file.seek(0, 2)
-        if header is None or header.encoding != "EVT3":
-            raise DataError(f"{path} should begin with the text header of an EVT3 RAW file; it does not.")
-        resolution = resolution or header.resolution
-        if resolution is None:
-            raise DataError(
-                f"{path}: the header does not state the sensor's size; give it, as in "
-                "resolution=Resolution(height=720, width=1280)."
-            )
-        if (size - header.num_bytes) % 2:
-            raise DataError(
-                f"{path} ends in the middle of a 16-bit word, at byte {size}: it is truncated. "
-                "Copy it again, or cut off the last byte to keep what is there."
-            )
-        super().__init__(path, resolution, recover=recover)
-        self._data_start = header.num_bytes
+    encoding = "EVT3"
+    word_type = np.uint16
+    # The loop looks up to four words ahead.
+    padding = (OTHERS << 12,) * 4
 
-    def chunks(self) -> Iterator[EventStream]:
-        state = _new_state()
-        for words in self._words():
-            columns = _Columns(*_counts(words))
-            columns.decode(words, state)
-            yield columns.events(self.path, self.resolution)
-        self._report(state)
+    def _max_events(self, words: np.ndarray) -> int:
+        return int(_num_events(words))
 
-    def read(self) -> SensorData:
-        counts = [_counts(words) for words in self._words()]
-        columns = _Columns(sum(events for events, _ in counts), sum(triggers for _, triggers in counts))
-        state = _new_state()
-        for words in self._words():
-            columns.decode(words, state)
-        self._report(state)
-        return SensorData(events=columns.events(self.path, self.resolution), triggers=columns.triggers())
+    def _decode(self, words: np.ndarray, state: np.ndarray, events: Columns, triggers: Columns) -> int:
+        num_events = int(_decode(words, len(words) - len(self.padding), state, *events, *triggers))
+        _hold(events[2][:num_events], state)
+        return num_events
 
-    def extras(self) -> Extras:
-        state, num_triggers = _new_state(), 0
-        for words in self._words():
-            columns = _Columns(*_counts(words))
-            columns.decode(words, state)
-            num_triggers += len(columns.triggers())
-        return Extras(num_triggers=num_triggers)
+    def _new_state(self) -> np.ndarray:
+        state = np.full(NUM_SHARED + 9, -1, np.int64)
+        state[LATEST] = UNKNOWN
+        state[NUM_HELD] = 0
+        return state
 
-    def _words(self) -> Iterator[np.ndarray]:
-        """Chunks of words with PADDING behind them, all in one buffer: each is valid until the next."""
-        buffer = np.empty(CHUNK_WORDS + len(PADDING), np.uint16)
-        with self.path.open("rb") as file:
-            file.seek(self._data_start)
-            while num_bytes := file.readinto(buffer[:CHUNK_WORDS].data.cast("B")):
-                stop = num_bytes // 2 + len(PADDING)
-                buffer[stop - len(PADDING) : stop] = PADDING
-                yield buffer[:stop]
-
-    def _report(self, state: np.ndarray) -> None:
+    def _finish(self, state: np.ndarray) -> None:
         if state[NUM_HELD]:
             logger.warning(
                 "%s: time stepped back by less than %d us %d times; it was held there.",
@@ -130,102 +85,59 @@ class Evt3File(EventFile):
             )
 
 
-class _Columns:
-    """Places for decoded events and triggers, filled from the front."""
-
-    def __init__(self, max_events: int, max_triggers: int) -> None:
-        self._events = (
-            np.empty(max_events + SLACK, np.uint16),
-            np.empty(max_events + SLACK, np.uint16),
-            np.empty(max_events + SLACK, np.int64),
-            np.empty(max_events + SLACK, np.bool_),
-        )
-        self._triggers = (
-            np.empty(max_triggers, np.int64),
-            np.empty(max_triggers, np.uint8),
-            np.empty(max_triggers, np.bool_),
-        )
-        self._num_events = 0
-        self._num_triggers = 0
-
-    def decode(self, words: np.ndarray, state: np.ndarray) -> None:
-        """Decode one chunk of words behind what is there."""
-        start = self._num_events
-        self._num_events, self._num_triggers = _decode(
-            words, state, *self._events, self._num_events, *self._triggers, self._num_triggers
-        )
-        _hold(self._events[2][start : self._num_events], state)
-
-    def events(self, path: Path, resolution: Resolution) -> EventStream:
-        x, y, t_us, polarity = (column[: self._num_events] for column in self._events)
-        return checked_stream(path, x=x, y=y, t_us=t_us, polarity=polarity, resolution=resolution)
-
-    def triggers(self) -> Triggers:
-        t_us, channel, rising = (column[: self._num_triggers] for column in self._triggers)
-        return Triggers(t_us=t_us, channel=channel, rising=rising)
-
-
-def _new_state() -> np.ndarray:
-    state = np.full(8, -1, np.int64)
-    state[[BASE, LATEST]] = UNKNOWN
-    state[NUM_HELD] = 0
-    return state
-
-
 @jit
-def _counts(words):  # type: ignore[no-untyped-def]
-    """Upper bounds of the events and triggers in `words`: a vector counts as full."""
-    events, triggers = 0, 0
-    # Blocks whose counts fit 16 bits let the loop run on 16 words at once.
+def _num_events(words):  # type: ignore[no-untyped-def]
+    """How many events are in `words` if time, row and base are known."""
+    events = 0
+    # Blocks whose counts fit 16 bits let the loop run on many words at once.
     for start in range(0, len(words), 4096):
         block = words[start : start + 4096]
-        in_block, triggers_in_block = np.uint16(0), np.uint16(0)
+        in_block = np.uint16(0)
         for index in range(len(block)):
             kind = block[index] >> np.uint16(12)
-            in_block = np.uint16(in_block + (kind == ADDR_X) + 12 * (kind == VECT_12) + 8 * (kind == VECT_8))
-            triggers_in_block = np.uint16(triggers_in_block + (kind == EXT_TRIGGER))
+            bits = block[index] & np.uint16((kind == VECT_12) * 0xFFF | (kind == VECT_8) * 0xFF)
+            # The number of ones, summed up in pairs, fours and eights of bits.
+            bits = np.uint16(bits - ((bits >> 1) & 0x5555))
+            bits = np.uint16((bits & 0x3333) + ((bits >> 2) & 0x3333))
+            bits = np.uint16((bits + (bits >> 4)) & 0x0F0F)
+            in_block = np.uint16(in_block + (kind == ADDR_X) + ((bits + (bits >> 8)) & 0x1F))
         events += int(in_block)
-        triggers += int(triggers_in_block)
-    return events, triggers
+    return events
 
 
 @jit
-def _decode(words, state, x, y, t_us, polarity, n, trigger_t_us, channel, rising, m):  # type: ignore[no-untyped-def]
-    """Decode `words` behind the first `n` events and `m` triggers; returns the new numbers of both.
+def _decode(words, stop, state, x, y, t_us, polarity, trigger_t_us, channel, rising):  # type: ignore[no-untyped-def]
+    """Decode `words` up to `stop`; returns the number of events.
 
     A single event is usually [TIME_HIGH again] [TIME_LOW] [ADDR_Y] ADDR_X. The loop tries
     that order first and without branches where they would be hard to predict.
     """
     time, base, high_word, row = state[TIME], state[BASE], state[HIGH_WORD], state[ROW]
-    base_x, base_on = state[BASE_X], state[BASE_ON]
-    index, stop = 0, len(words) - len(PADDING)
-    while index < stop:
-        index += np.int64(words[index]) == high_word
+    before, base_x, base_on = state[BASE_BEFORE], state[BASE_X], state[BASE_ON]
+    n, m, index, one = Place(0), Place(0), Place(0), Place(1)
+    while index < Place(stop):
+        index += Place(np.int64(words[index]) == high_word)
         word = np.int64(words[index])
         if word >> 12 == TIME_LOW:
             time = base + (word & 0xFFF)
-            index += 1
+            index += one
             word = np.int64(words[index])
         if word >> 12 == ADDR_Y:
             row = word & 0x7FF
-            index += 1
+            index += one
             word = np.int64(words[index])
-        index += 1
+        index += one
         kind = word >> 12
         if kind == ADDR_X:
-            if (time | row) >= 0:
-                x[n] = word & 0x7FF
-                y[n] = row
-                t_us[n] = time
-                polarity[n] = (word >> 11) & 1
-                n += 1
+            x[n], y[n], t_us[n], polarity[n] = word & 0x7FF, row, time, (word >> 11) & 1
+            n += Place((time | row) >= 0)
         elif kind == TIME_LOW:
             time = base + (word & 0xFFF)
         elif kind == ADDR_Y:
             row = word & 0x7FF
         elif kind == TIME_HIGH:
             if word != high_word:
-                base = _advanced(base, word & 0xFFF)
+                before, base = counted_on(before, base, (word & 0xFFF) << 12, TIME_BITS, REACH_US)
                 high_word = word
                 # The old lower bits would lead up to 4095 us too far ahead.
                 if time >= 0:
@@ -234,50 +146,38 @@ def _decode(words, state, x, y, t_us, polarity, n, trigger_t_us, channel, rising
             width = 12 if kind == VECT_12 else 8
             if (time | row | base_x) >= 0:
                 for bit in range(width):
-                    x[n] = base_x + bit
-                    y[n] = row
-                    t_us[n] = time
-                    polarity[n] = base_on
-                    n += (word >> bit) & 1
+                    x[n], y[n], t_us[n], polarity[n] = base_x + bit, row, time, base_on
+                    n += Place((word >> bit) & 1)
                 # A damaged file could count past 16 bits and come back inside the sensor.
                 base_x = min(base_x + width, 0xF000)
         elif kind == VECT_BASE_X:
             base_x, base_on = word & 0x7FF, (word >> 11) & 1
-        elif kind == EXT_TRIGGER and time >= 0:
-            trigger_t_us[m], channel[m], rising[m] = time, (word >> 8) & 0xF, word & 1
-            m += 1
+        elif kind == EXT_TRIGGER:
+            if time >= 0:
+                trigger_t_us[m], channel[m], rising[m] = time, (word >> 8) & 0xF, word & 1
+                m += one
+        elif kind not in (CONTINUED_4, OTHERS, CONTINUED_12):
+            if state[NUM_RESERVED] == 0:
+                state[FIRST_RESERVED] = np.int64(index - one)
+            state[NUM_RESERVED] += 1
     state[TIME], state[BASE], state[HIGH_WORD], state[ROW] = time, base, high_word, row
-    state[BASE_X], state[BASE_ON] = base_x, base_on
-    return n, m
-
-
-@jit
-def _advanced(base, high):  # type: ignore[no-untyped-def]
-    """The time base after a new TIME_HIGH: whole turns of the 24-bit counter plus its upper half.
-
-    The counter is cyclic, so a new value lies ahead or back. A smaller one is ahead (it
-    wrapped) if that way is the shorter one; a larger one is back only within the jitter.
-    """
-    if base < 0:
-        return high << 12
-    before = (base >> 12) & 0xFFF
-    turn = base & ~np.int64(TURN_US - 1)
-    if high < before and before - high > 2048:
-        turn += TURN_US
-    elif high > before and before + 4096 - high <= JITTER_UNITS:
-        # In the first turn there is nothing before zero.
-        return max(turn - TURN_US | (high << 12), 0)
-    return turn | (high << 12)
+    state[BASE_BEFORE], state[BASE_X], state[BASE_ON], state[NUM_TRIGGERS] = before, base_x, base_on, np.int64(m)
+    return n
 
 
 @jit
 def _hold(t_us, state):  # type: ignore[no-untyped-def]
     """Hold times that step back by less than one unit at the latest event's time, in place."""
-    latest = state[LATEST]
-    for index in range(len(t_us)):
-        back = latest - t_us[index]
-        if 0 < back < UNIT_US:
-            t_us[index] = latest
-            state[NUM_HELD] += 1
-        latest = t_us[index]
-    state[LATEST] = latest
+    goes_back = len(t_us) > 0 and t_us[0] < state[LATEST]
+    for index in range(1, len(t_us)):
+        goes_back |= t_us[index] < t_us[index - 1]
+    if goes_back:
+        latest = state[LATEST]
+        for index in range(len(t_us)):
+            back = latest - t_us[index]
+            if 0 < back < UNIT_US:
+                t_us[index] = latest
+                state[NUM_HELD] += 1
+            latest = t_us[index]
+    if len(t_us):
+        state[LATEST] = t_us[-1]

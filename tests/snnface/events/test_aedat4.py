@@ -1,5 +1,6 @@
 """AEDAT4 files made by hand: streams, order, damage. The real ones are in test_real_recordings."""
 
+import io
 import random
 import struct
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from snnface.errors import DataError, EventOrderError
 from snnface.events import Resolution, open_events, read
+from snnface.events.readers.aedat4_container import Container, packet_end
 
 Row = tuple[int, int, int, int]  # t, x, y, p
 
@@ -72,16 +74,18 @@ def test_a_file_without_packets_is_an_empty_stream(tmp_path: Path) -> None:
 
 def test_packets_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
     path = recording(tmp_path, header(DAVIS) + packet(0, [(9, 0, 0, 0)]) + packet(0, [(8, 0, 0, 0)]))
-    with pytest.raises(EventOrderError, match=r"a\.aedat4: event times must not run backwards; event 1 at 8 us"):
+    with pytest.raises(
+        EventOrderError, match=r"a\.aedat4: event 1 \(in the block from byte 456\) at 8 us comes after 9 us"
+    ):
         read(path)
     slices = open_events(path).slices(100)
-    with pytest.raises(EventOrderError, match=r"a\.aedat4: .*an event at 8 us comes after 9 us"):
+    with pytest.raises(EventOrderError, match=r"a\.aedat4: event 1 .* at 8 us comes after 9 us"):
         list(slices)
 
 
 def test_an_event_outside_the_sensor_is_refused(tmp_path: Path) -> None:
     path = recording(tmp_path, header(DAVIS) + packet(0, [(9, 346, 0, 0)]))
-    with pytest.raises(DataError, match=r"a\.aedat4: event 0 has x = 346, outside the 346x260 sensor"):
+    with pytest.raises(DataError, match=r"a\.aedat4: event 0 .* lies at x = 346, y = 0, outside the 346x260 sensor"):
         read(path)
     assert len(read(path, resolution=Resolution(260, 347)).events) == 1
 
@@ -95,9 +99,63 @@ def test_none_or_several_streams_of_events_are_refused(
 
 
 def test_a_packet_that_is_cut_off_is_refused(tmp_path: Path) -> None:
-    content = header(DAVIS) + packet(0, [(5, 1, 3, 1)]) + packet(0, [(6, 2, 4, 0)])[:-3]
-    with pytest.raises(DataError, match=r"cannot be decoded .*truncated or damaged. Copy it again"):
-        read(recording(tmp_path, content))
+    start = header(DAVIS) + packet(0, [(5, 1, 3, 1)])
+    path = recording(tmp_path, start + packet(0, [(6, 2, 4, 0)])[:-3])
+    with pytest.raises(DataError, match=rf"a\.aedat4 at byte {len(start)}: a packet cannot be decoded.* Copy it again"):
+        read(path)
+
+
+def test_what_comes_before_a_damaged_packet_is_recovered(tmp_path: Path) -> None:
+    good, bad = packet(0, [(5, 1, 3, 1), (6, 2, 4, 0)]), bytearray(packet(0, [(7, 2, 4, 0)]))
+    bad[12:16] = b"\xff\xff\xff\x7f"
+    path = recording(tmp_path, header(DAVIS) + good + bytes(bad) + good)
+    data = read(path, recover=True)
+    assert data.events.t_us.tolist() == [5, 6]
+    assert data.losses == ("1 damaged packet, with all that follows it",)
+    slices = open_events(path, recover=True)
+    assert [part.t_us.tolist() for part in slices.slices(10)] == [[5, 6]]
+    assert slices.losses == data.losses
+
+
+def test_a_file_cut_at_any_byte_of_its_packets_is_refused_or_recovered(tmp_path: Path) -> None:
+    packets = [packet(0, [(k, 1, 3, 1)]) for k in range(3)]
+    start, size = len(header(DAVIS)), len(packets[0])
+    whole = header(DAVIS) + b"".join(packets)
+    for end in range(start, len(whole)):
+        path = recording(tmp_path, whole[:end])
+        found = len(read(path, recover=True).events)
+        assert found == (end - start) // size
+        if (end - start) % size:
+            with pytest.raises(DataError, match=r"a\.aedat4 at byte \d+: a packet cannot be decoded"):
+                read(path)
+
+
+LZ4_BOMB = struct.pack("<IBBB", 0x184D2204, 0x60, 0x70, 0) + (struct.pack("<I", 16_500) + bytes(16_500)) * 50
+
+
+def zstd_of_runs(num_blocks: int) -> bytes:
+    """A frame of Zstandard in which blocks of 4 bytes stand for 128 kB each."""
+    block = (1 << 17 << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
+    return struct.pack("<IBB", 0xFD2FB528, 0, 0x58) + block * num_blocks
+
+
+@pytest.mark.parametrize(
+    ("compression", "frame"), [(1, LZ4_BOMB), (2, LZ4_BOMB), (3, zstd_of_runs(2000)), (4, zstd_of_runs(2000))]
+)
+def test_a_packet_that_would_unpack_to_gigabytes_is_refused(compression: int, frame: bytes) -> None:
+    file = io.BytesIO(struct.pack("<ii", 0, len(frame)) + frame)
+    layout = Container(data_start=0, data_end=8 + len(frame), compression=compression)
+    with pytest.raises(DataError, match=r"it may unpack to 2\d{8} bytes; packets have up to 134217728"):
+        packet_end(layout, file, 0)
+    assert packet_end(Container(data_start=0, data_end=8 + len(frame), compression=0), file, 0) == 8 + len(frame)
+
+
+def test_a_long_packet_that_unpacks_to_little_is_accepted() -> None:
+    block = struct.pack("<I", 1 << 31 | 60_000) + bytes(60_000)
+    frame = struct.pack("<IBBB", 0x184D2204, 0x60, 0x40, 0) + block * 20 + bytes(4)
+    file = io.BytesIO(struct.pack("<ii", 0, len(frame)) + frame)
+    layout = Container(data_start=0, data_end=8 + len(frame), compression=1)
+    assert packet_end(layout, file, 0) == 8 + len(frame)
 
 
 @pytest.mark.parametrize(

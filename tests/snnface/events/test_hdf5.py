@@ -1,8 +1,8 @@
-"""The HDF5 store: write then read is the identity, the DSEC layout, damage."""
+"""HDF5 in the DSEC layout: read whole and in slices, other writers' files, damage."""
 
-import os
-import resource
+import contextlib
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from strategies import event_streams
 
 from snnface.errors import DataError, EventOrderError
-from snnface.events import EventStream, Resolution, open_events, read, write_hdf5, writers
+from snnface.events import EventStream, Resolution, open_events, read, write_hdf5
 from snnface.events.readers import hdf5
+from snnface.events.readers.pieces import EventColumns
 
 SENSOR = Resolution(height=10, width=20)
 
@@ -42,95 +43,11 @@ def test_write_then_read_is_the_identity_whole_and_in_slices(
 ) -> None:
     path = tmp_path_factory.mktemp("hdf5") / "events.hdf5"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writers, "BLOCK_EVENTS", chunk_events)
         patch.setattr(hdf5, "CHUNK_EVENTS", chunk_events)
         write_hdf5(stream, path)
         assert_same(read(path).events, stream)
         parts = [stream[:0], *open_events(path).slices(step_us)]
     np.testing.assert_array_equal(np.concatenate([part.t_us for part in parts]), stream.t_us)
-
-
-@settings(deadline=None, max_examples=40)
-@given(stream=event_streams(), block_events=st.integers(1, 30))
-def test_the_index_gives_the_first_event_at_or_after_each_millisecond(
-    tmp_path_factory: pytest.TempPathFactory, stream: EventStream, block_events: int
-) -> None:
-    path = tmp_path_factory.mktemp("hdf5") / "events.hdf5"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writers, "BLOCK_EVENTS", block_events)
-        write_hdf5(stream, path)
-    with h5py.File(path) as file:
-        index, offset = file["ms_to_idx"][:], int(file["t_offset"][()])
-    milliseconds = offset + np.arange(len(index)) * 1000
-    np.testing.assert_array_equal(index, np.searchsorted(stream.t_us, milliseconds))
-    assert index[-1] == len(stream)
-
-
-def test_the_layout_is_that_of_dsec(tmp_path: Path) -> None:
-    write_hdf5(stream_at([1_000_000, 1_000_999, 1_002_000]), tmp_path / "a.hdf5")
-    with h5py.File(tmp_path / "a.hdf5") as file:
-        dtypes = {name: file["events"][name].dtype for name in ("x", "y", "t", "p")}
-        assert dtypes == {"x": np.uint16, "y": np.uint16, "t": np.uint32, "p": np.uint8}
-        assert file["events"]["t"][:].tolist() == [0, 999, 2000]
-        assert file["t_offset"][()] == 1_000_000
-        assert file["ms_to_idx"][:].tolist() == [0, 2, 2, 3]
-        assert dict(file["events"].attrs) == {"height": 10, "width": 20}
-        assert (file["events"]["x"].compression, file["events"]["x"].shuffle) == ("gzip", True)
-
-
-def test_times_that_do_not_fit_32_bits_are_stored_in_64(tmp_path: Path) -> None:
-    stream = stream_at([5, 5 + (1 << 32)])
-    write_hdf5(stream, tmp_path / "a.hdf5")
-    assert_same(read(tmp_path / "a.hdf5").events, stream)
-
-
-def test_the_same_stream_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a.hdf5", "b.hdf5"):
-        write_hdf5(stream_at([1, 2, 3000]), tmp_path / name)
-    assert (tmp_path / "a.hdf5").read_bytes() == (tmp_path / "b.hdf5").read_bytes()
-
-
-def test_a_stream_of_many_days_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"less than 74 hours .* spans 277 hours. Write parts of it"):
-        write_hdf5(stream_at([0, 10**12]), tmp_path / "a.hdf5")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "a.hdf5"
-    write_hdf5(stream_at([1, 2]), path)
-    before = path.read_bytes()
-    draw = np.random.default_rng(0)
-    large = stream_at(np.sort(draw.integers(0, 10**9, 200_000)).tolist())
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    try:
-        with pytest.raises(DataError, match=r"a\.hdf5 could not be written .*nothing half-written was left"):
-            write_hdf5(large, path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["a.hdf5"]
-    # The HDF5 library is still in order.
-    write_hdf5(large, path)
-    assert_same(read(path).events, large)
-
-
-def test_a_memory_mapped_stream_is_written_in_blocks(tmp_path: Path) -> None:
-    length = 3_000_000
-    columns = {}
-    for name, dtype in (("x", np.uint16), ("y", np.uint16), ("t_us", np.int64), ("polarity", np.bool_)):
-        columns[name] = np.memmap(tmp_path / name, dtype, "w+", shape=(length,))
-    columns["t_us"][:] = np.arange(length)
-    stream = EventStream(**columns, resolution=SENSOR)
-    write_hdf5(stream[:10], tmp_path / "warm.hdf5")
-    tracemalloc.start()
-    write_hdf5(stream, tmp_path / "a.hdf5")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    # One column of times alone is 24 MB; a block of 2^20 of them 8 MB.
-    assert peak < 20_000_000
-    assert len(read(tmp_path / "a.hdf5").events) == length
 
 
 def dsec(path: Path, **changes: object) -> Path:
@@ -160,13 +77,16 @@ def test_polarity_minus_one_is_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"p": None}, "not in the DSEC layout: it should hold the columns events/x"),
+        (
+            {"p": None},
+            r"not in the DSEC layout or one like it: it should hold .*it holds \['events/', 'events/t \[2\] int64'",
+        ),
         ({"y": [1]}, "one axis and one length"),
         ({"x": [[1, 2]], "y": [[1, 2]], "t": [[1, 2]], "p": [[1, 1]]}, "one axis and one length"),
-        ({"t": [0.5, 1.5]}, "column events/t must hold integers; it holds float64"),
-        ({"x": [-1, 2]}, r"column events/x must lie in 0\.\.65535; it holds -1\.\.2"),
-        ({"p": [0, 7]}, r"column events/p must lie in -1\.\.1"),
-        ({"x": [1, 20]}, "event 1 has x = 20, outside the 20x10 sensor"),
+        ({"t": [0.5, 1.5]}, r"column t \(in events/t\) must hold integers; it holds float64"),
+        ({"x": [-1, 2]}, r"column x must hold whole numbers in 0\.\.65535; it holds -1"),
+        ({"p": [0, 7]}, r"column p must hold whole numbers in -1\.\.1; it holds 7"),
+        ({"x": [1, 20]}, "event 1 lies at x = 20, y = 4, outside the 20x10 sensor"),
     ],
 )
 def test_wrong_columns_are_refused(tmp_path: Path, changes: dict[str, object], message: str) -> None:
@@ -176,11 +96,11 @@ def test_wrong_columns_are_refused(tmp_path: Path, changes: dict[str, object], m
 
 def test_unsorted_events_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = dsec(tmp_path / "a.h5", t=[6, 5])
-    with pytest.raises(EventOrderError, match=r"a\.h5: event times must not run backwards; event 1 at 105 us"):
+    with pytest.raises(EventOrderError, match=r"a\.h5: event 1 at 105 us comes after 106 us"):
         read(path, resolution=SENSOR)
     monkeypatch.setattr(hdf5, "CHUNK_EVENTS", 1)
     slices = open_events(path, resolution=SENSOR).slices(10)
-    with pytest.raises(EventOrderError, match=r"a\.h5: .*an event at 105 us comes after 106 us"):
+    with pytest.raises(EventOrderError, match=r"a\.h5: event 1 at 105 us comes after 106 us"):
         list(slices)
 
 
@@ -192,12 +112,9 @@ def test_columns_that_claim_events_but_store_none_are_refused(tmp_path: Path) ->
         read(tmp_path / "a.h5", resolution=SENSOR)
 
 
-def test_more_events_than_memory_holds_are_refused(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        for name in "xytp":
-            file.create_dataset(f"events/{name}", (1 << 52,), "u1", chunks=(1 << 16,))[0] = 1
-    with pytest.raises(DataError, match=r"more than memory holds; go through it in slices"):
-        read(tmp_path / "a.h5", resolution=SENSOR)
+def test_more_events_than_memory_holds_are_refused() -> None:
+    with pytest.raises(DataError, match=r"more than memory holds; go through the recording in slices"):
+        EventColumns(1 << 55)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: data[:-500], lambda data: data[:8]])
@@ -214,7 +131,7 @@ def test_an_impossible_sensor_size_is_refused(tmp_path: Path, size: dict[str, ob
     path = dsec(tmp_path / "a.h5")
     with h5py.File(path, "a") as file:
         file["events"].attrs.update(size)
-    with pytest.raises(DataError, match=r"the sensor's stated size .* is no pair of pixel counts"):
+    with pytest.raises(DataError, match=r"the sensor's stated size, .* is no pair of pixel counts"):
         read(path)
 
 
@@ -225,3 +142,153 @@ def test_a_wrong_time_offset_is_refused(tmp_path: Path) -> None:
         file["t_offset"] = [1, 2]
     with pytest.raises(DataError, match="t_offset must be one integer"):
         read(path, resolution=SENSOR)
+
+
+def events_of(path: Path, resolution: Resolution | None = None) -> list[list[int]]:
+    events = read(path, resolution=resolution).events
+    return [events.t_us.tolist(), events.x.tolist(), events.y.tolist(), events.polarity.astype(int).tolist()]
+
+
+def test_a_file_of_v2e_is_a_table_of_t_x_y_p(tmp_path: Path) -> None:
+    rows = np.array([(5, 1, 3, 1), (6, 2, 4, 0)], np.uint32)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("events", data=rows, maxshape=(None, 4), compression="gzip")
+    with pytest.raises(DataError, match="does not state the sensor's size"):
+        read(tmp_path / "a.h5")
+    assert events_of(tmp_path / "a.h5", SENSOR) == [[5, 6], [1, 2], [3, 4], [1, 0]]
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["frame"] = np.zeros((2, 10, 20), np.uint8)
+    assert open_events(tmp_path / "a.h5").resolution == SENSOR
+
+
+@pytest.mark.parametrize("prefix", ["events/", ""])
+@pytest.mark.parametrize("times", [[0.000005, 0.0000064], [5, 6]])
+def test_files_of_e2vid_have_seconds_as_floats(tmp_path: Path, prefix: str, times: list[float]) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["sensor_resolution"] = (10, 20)
+        for name, values in (("xs", [1, 2]), ("ys", [3, 4]), ("ts", times), ("ps", [True, False])):
+            file[prefix + name] = values
+    assert events_of(tmp_path / "a.h5") == [[5, 6], [1, 2], [3, 4], [1, 0]]
+    assert open_events(tmp_path / "a.h5").resolution == SENSOR
+
+
+def test_a_table_with_named_columns_is_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs.update(height=10, width=20)
+        table = np.array([(1, 1, 3, 5), (0, 2, 4, 6)], [("p", "i1"), ("x", "u2"), ("y", "u2"), ("t", "i8")])
+        file.create_dataset("events", data=table, chunks=(1,), compression="gzip", shuffle=True)
+    assert events_of(tmp_path / "a.h5") == [[5, 6], [1, 2], [3, 4], [1, 0]]
+
+
+def test_an_unknown_layout_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["davis/left/events"] = np.zeros((3, 4))
+    with pytest.raises(DataError, match=r"it holds \['davis/', 'davis/left/', 'davis/left/events \[3, 4\] float64'\]"):
+        read(tmp_path / "a.h5")
+
+
+def spoiled(path: Path, column: str, chunk: int) -> Path:
+    """Write over the bytes of one chunk; returns the path."""
+    with h5py.File(path) as file:
+        dataset = file[column]
+        info = dataset.id.get_chunk_info_by_coord((chunk * dataset.chunks[0],))
+    data = bytearray(path.read_bytes())
+    data[info.byte_offset : info.byte_offset + info.size] = b"\xaa" * info.size
+    path.write_bytes(bytes(data))
+    return path
+
+
+@pytest.mark.parametrize("filters", [{"compression": "gzip", "shuffle": True}, {"compression": "lzf"}])
+def test_a_damaged_chunk_is_named_and_its_events_left_out(
+    tmp_path: Path, filters: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hdf5, "SMALLEST_BLOCK", 100)
+    times = np.arange(2000)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, values in (("x", times % 20), ("y", times % 10), ("t", times), ("p", times % 2)):
+            file.create_dataset("events/" + name, data=values, chunks=(100,), **filters)
+    path = spoiled(tmp_path / "a.h5", "events/y", 7)
+    with pytest.raises(
+        DataError, match=r"a\.h5(: chunk 7 of events/y \(at byte \d+\) cannot be unpacked|.* cannot be read)"
+    ):
+        read(path, resolution=SENSOR)
+    data = read(path, resolution=SENSOR, recover=True)
+    kept = set(data.events.t_us.tolist())
+    assert not kept & set(range(700, 800))
+    assert len(kept) >= 1700
+    assert data.losses == (f"{2000 - len(kept)} events in blocks that cannot be read",)
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_should_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in "xytp":
+            dataset = file.create_dataset("events/" + name, (100,), "u1", chunks=(100,), compression="gzip")
+            dataset[:] = 0
+        # 50 MB of zeros in 50 kB, where 100 bytes are promised.
+        dataset.id.write_direct_chunk((0,), zlib.compress(bytes(50_000_000)))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"chunk 0 of events/p .*larger than what it packs"):
+        read(tmp_path / "a.h5", resolution=SENSOR)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_a_recording_that_unpacks_to_gigabytes_is_read_in_slices_only(tmp_path: Path) -> None:
+    count, size = 40_000_000, 1 << 20
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        packed = zlib.compress(bytes(size))
+        for name in "xytp":
+            column = file.create_dataset("events/" + name, (count,), "u1", chunks=(size,), compression="gzip")
+            for start in range(0, count, size):
+                column.id.write_direct_chunk((start,), packed)
+    with pytest.raises(DataError, match=r"claims 40000000 events in \d+ bytes; .* go through it in slices"):
+        read(tmp_path / "a.h5", resolution=SENSOR)
+    first = next(open_events(tmp_path / "a.h5", resolution=SENSOR).chunks())
+    assert len(first) == hdf5.CHUNK_EVENTS
+
+
+def test_chunks_of_gigabytes_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in "xytp":
+            dataset = file.create_dataset("events/" + name, (10**9,), "u1", chunks=(10**9,), compression="gzip")
+            dataset.id.write_direct_chunk((0,), zlib.compress(bytes(100)))
+    with pytest.raises(DataError, match=r"events/x has chunks of 1000000000 bytes; .* smaller chunks"):
+        read(tmp_path / "a.h5", resolution=SENSOR)
+
+
+def test_chunks_that_were_never_written_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in "xytp":
+            file.create_dataset("events/" + name, (10**12,), "u1", chunks=(1 << 20,))[:10] = 1
+    with pytest.raises(DataError, match=r"claims 1000000000000 values in 953675 chunks but stores 1 of them"):
+        read(tmp_path / "a.h5", resolution=SENSOR)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_flipped_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("hdf5") / "a.hdf5"
+    write_hdf5(stream_at(list(range(0, 90_000, 700))), path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(8, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(bytes(content))
+    for recover in (False, True):
+        with contextlib.suppress(DataError):
+            assert len(read(path, resolution=SENSOR, recover=recover).events) <= 1000
+
+
+def test_what_a_file_that_was_cut_off_still_holds_is_recovered(tmp_path: Path) -> None:
+    path = tmp_path / "a.hdf5"
+    with h5py.File(path, "w") as file:
+        for name, values in (("x", 3), ("y", 4), ("p", 1), ("t", np.arange(300_000))):
+            file.create_dataset("events/" + name, data=np.broadcast_to(values, 300_000), chunks=(1 << 14,))
+    whole = read(path, resolution=SENSOR).events
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    with pytest.raises(DataError, match="truncated or damaged: copy it again"):
+        read(path, resolution=SENSOR)
+    data = read(path, resolution=SENSOR, recover=True)
+    assert 0 < len(data.events) < len(whole)
+    assert np.isin(data.events.t_us, whole.t_us).all()
+    assert data.losses == (f"{len(whole) - len(data.events)} events in blocks that cannot be read",)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from snnface.errors import DataError, DatasetNotFoundError
-from snnface.events import Resolution, open_events, read
-from snnface.events.readers.prophesee_header import prophesee_header
+from snnface.events import open_events, read
 
 EVT3_EVENT = b"\x01\x80\x00\x60\x02\x00\x03\x28"  # high 1, low 0, row 2, column 3 ON
 
@@ -44,19 +43,14 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 def test_a_foreign_file_is_refused_with_the_formats_that_can_be_read(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "foreign"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"foreign.*(Readable are: Prophesee EVT3 RAW, AEDAT4|does not end)"):
+    with pytest.raises(DataError, match=r"foreign.*(Readable are: Prophesee EVT3 RAW|does not end)"):
         open_events(path)
 
 
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (b"% evt 2.0\n% end\n", "Prophesee EVT2 RAW"),
-        (b"% format EVT21;height=480;width=640\n% end\n", "Prophesee EVT2.1 RAW"),
         (b"% evt 4.0\n% end\n", "Prophesee EVT4 RAW"),
-        (b"% Version 2\n% Width 640\n% Height 480\n\x0c\x08", "Prophesee DAT"),
-        (b"#!AER-DAT2.0\r\n", "AEDAT 1 to 3"),
-        (b"#!AER-DAT3.1\r\n", "AEDAT 1 to 3"),
         (b"#ROSBAG V2.0\n", "ROS bag"),
     ],
 )
@@ -67,58 +61,34 @@ def test_a_known_format_that_is_not_read_is_refused_by_name(tmp_path: Path, cont
         read(path)
 
 
-@pytest.mark.data
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("gen31_640x480_evt2.raw", "Prophesee EVT2 RAW"),
-        ("gen31_640x480_evt21.raw", "Prophesee EVT2.1 RAW"),
-        ("gen31_640x480_dat2.dat", "Prophesee DAT"),
-        ("davis346b_346x260.aedat", "AEDAT 1 to 3"),
-        ("gen31_640x480_ecf.hdf5", r"Prophesee HDF5 \(ECF\)"),
-    ],
-)
-def test_real_files_of_formats_that_are_not_read_are_refused_by_name(shared_events: Path, file: str, name: str) -> None:
-    with pytest.raises(DataError, match=f"in the format {name}, which"):
-        read(shared_events / file)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"% evt 3.0\n% format EVT3;height=720;width=1280\n% end\n",
-        b"% format EVT3;width=1280;height=720\n",
-        b"% evt 3.0\n% geometry 1280x720\n",
-        b"% evt 3.0\n% width 1280\n% height 720\n",
-        b"% evt 3.0\r\n% Width 1280\r\n% Height 720\r\n% end\r\n",
-    ],
-)
-def test_the_header_states_the_sensor_in_any_of_its_ways(text: bytes) -> None:
-    header = prophesee_header(Path("a.raw"), text + b"\x01\x80")
-    assert header is not None
-    assert (header.encoding, header.resolution, header.num_bytes) == ("EVT3", Resolution(720, 1280), len(text))
-
-
-def test_data_that_begin_with_a_percent_sign_follow_the_end_line() -> None:
-    header = prophesee_header(Path("a.raw"), b"% evt 3.0\n% end\n%\x20 data")
-    assert header is not None
-    assert header.num_bytes == 16
-
-
-def test_a_header_that_never_ends_is_refused() -> None:
-    with pytest.raises(DataError, match="does not end within 1000 bytes"):
-        prophesee_header(Path("a.raw"), b"% evt 3.0".ljust(1000, b" "))
-
-
-@pytest.mark.parametrize("size", [b"% geometry axb", b"% format EVT3;height=0;width=5", b"% geometry 99999999x2"])
-def test_an_impossible_sensor_size_is_refused(size: bytes) -> None:
-    with pytest.raises(DataError, match="should state the sensor's width and height in pixels"):
-        prophesee_header(Path("a.raw"), b"% evt 3.0\n" + size + b"\n% end\n")
-
-
 @pytest.mark.parametrize("step_us", [0, -5])
 def test_slices_need_a_positive_step(tmp_path: Path, step_us: int) -> None:
     path = tmp_path / "a.raw"
     path.write_bytes(b"% evt 3.0\n% geometry 20x10\n% end\n" + EVT3_EVENT)
     with pytest.raises(ValueError, match="at least 1 us"):
         open_events(path).slices(step_us)
+
+
+def test_hours_without_events_cost_next_to_nothing_in_slices(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    # Two events of EVT2, two hours apart: 28-bit counts of 64 us.
+    words = [0x80000000, 0x10000000, 0x80000000 | 7_200_000_000 // 64, 0x10000000]
+    path.write_bytes(b"% evt 2.0\n% geometry 20x10\n% end\n" + b"".join(word.to_bytes(4, "little") for word in words))
+    lengths = [len(part) for part in open_events(path).slices(10_000)]
+    assert len(lengths) == 720_001
+    assert [index for index, length in enumerate(lengths) if length] == [0, 720_000]
+
+
+def test_recovering_keeps_what_a_strict_reader_refuses_and_says_what_it_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(b"% evt 3.0\n% geometry 20x10\n% end\n" + EVT3_EVENT + b"\x15\x28" + b"\x00")
+    data = read(path, recover=True)
+    assert data.events.x.tolist() == [3]
+    assert data.losses == ("1 bytes behind the last whole word", "1 events outside the sensor")
+    assert "a.raw: left out 1 events outside the sensor." in caplog.text
+    file = open_events(path, recover=True)
+    assert file.losses == ()
+    assert [part.x.tolist() for part in file.slices(1000)] == [[3]]
+    assert set(file.losses) == set(data.losses)

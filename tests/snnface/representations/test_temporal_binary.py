@@ -8,7 +8,7 @@ from strategies import event_streams
 
 from snnface.events import EventStream, Resolution, TimeWindow
 from snnface.recording import Recording
-from snnface.representations import TemporalBinary, TemporalBinaryConfig
+from snnface.representations import FixedCount, TemporalBinary, TemporalBinaryConfig
 
 SENSOR = Resolution(height=2, width=3)
 
@@ -49,6 +49,32 @@ def test_an_event_in_every_bin_gives_exactly_one(num_bins: int) -> None:
     )
     config = TemporalBinaryConfig(bin_us=10, num_bins=num_bins, resolution=SENSOR)
     assert pictures_of(stream, TimeWindow(0, 10 * num_bins), config).max() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("heaviest_bin", "divisor", "expected"),
+    [
+        ("newest", "2^N - 1", [1 / 7, 6 / 7, 0]),
+        ("oldest", "2^N - 1", [4 / 7, 3 / 7, 0]),
+        ("newest", "2^N", [1 / 8, 6 / 8, 0]),
+        ("oldest", "2^N", [4 / 8, 3 / 8, 0]),
+    ],
+)
+def test_order_and_range_follow_either_convention(heaviest_bin: str, divisor: str, expected: list[float]) -> None:
+    stream = EventStream.from_arrays(x=[0, 1, 1], y=[0, 0, 0], t_us=[5, 15, 25], polarity=[1, 1, 0], resolution=SENSOR)
+    config = TemporalBinaryConfig(bin_us=10, num_bins=3, heaviest_bin=heaviest_bin, divisor=divisor, resolution=SENSOR)
+    np.testing.assert_allclose(pictures_of(stream, TimeWindow(0, 30), config)[0, 0, 0], expected, rtol=1e-7)
+
+
+def test_a_slice_by_count_is_cut_into_equal_parts_of_its_time() -> None:
+    config = TemporalBinaryConfig(num_bins=2, resolution=SENSOR, slicing=FixedCount(num_events=3))
+    # [10, 21) has its second half from 16 on (15.5 rounded up); [20, 21) lasts one instant, in its first part.
+    stream = EventStream.from_arrays(
+        x=[0, 1, 2] * 3, y=[0] * 6 + [1] * 3, t_us=[10, 16] + [20] * 7, polarity=[1] * 9, resolution=SENSOR
+    )
+    pictures = pictures_of(stream, TimeWindow(0, 99), config)
+    expected = [[[1, 2, 2], [0, 0, 0]], [[1, 1, 1], [0, 0, 0]], [[0, 0, 0], [1, 1, 1]]]
+    np.testing.assert_allclose(pictures[:, 0] * 3, expected, rtol=1e-6)
 
 
 @settings(deadline=None)
