@@ -6,7 +6,7 @@ BENCH := .venv-bench
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint lava lava-dl lava-if-possible bench pretrained clean
+.PHONY: demo test lint lava lava-dl lava-if-possible bench fuzz pretrained clean
 
 demo: $(VENV)/installed lava-if-possible
 	$(BIN)/snnface demo --out runs/demo --overwrite
@@ -32,6 +32,14 @@ lava-if-possible:
 # The peers live apart: what they want is not what the project wants.
 bench: $(BENCH)/installed
 	$(BENCH)/bin/python benchmarks/run.py
+
+# Coverage-guided, each binary format in turn; findings are written to crash-*.
+FUZZ_SECONDS ?= 300
+
+fuzz: $(VENV)/developed
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[fuzz]'
+	for format in evt3 evt2 evt21 dat aedat4 aedat3 aedat2 ecf dsec v2e npy npz csv txt; do \
+	  $(BIN)/python tests/fuzz/fuzz_readers.py $$format -max_total_time=$(FUZZ_SECONDS) -timeout=20 || exit 1; done
 
 # The model that ships with the package; a new one is a reviewed change.
 pretrained: $(VENV)/installed

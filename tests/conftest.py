@@ -1,5 +1,6 @@
 """Turns on run-time shape checking for all four packages, and skips what a machine lacks, with a reason."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -11,6 +12,9 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 # Before any test module imports the packages: from here on, every annotation is checked.
 install_import_hook(["snnface", "ann_baselines", "conversion", "hardware"], "typechecker.checked")
+
+# norse raises the root's level to ERROR; what the project says in its log is tested all the same.
+logging.getLogger("snnface").setLevel(logging.WARNING)
 
 # Machines are shared and first calls compile: how long an example takes is no test.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
