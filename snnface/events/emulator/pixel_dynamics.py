@@ -15,7 +15,7 @@ from snnface.events.emulator.interval_events import interval_events, most_events
 from snnface.events.emulator.log_intensity import quick_log_intensity
 from snnface.events.emulator.pixel_mismatch import PixelMismatch
 from snnface.events.emulator.random_bits import frame_keys
-from snnface.events.emulator.shot_noise import STRIP, noise_events, photoreceptor_rms, shot_noise
+from snnface.events.emulator.shot_noise import STRIP, noise_events, photoreceptor_rms, relative_intensity, shot_noise
 from snnface.events.emulator.strip_passes import (
     byte_decays,
     bytes_followed,
@@ -34,8 +34,6 @@ __all__ = ["DynamicPixels"]
 
 # Frames that a strip is followed through before the next: what it needs stays near the processor.
 FRAMES_AT_ONCE = 8
-# An interval of more time constants than this ends where the input is, to float32.
-MOST_CONSTANTS = 80.0
 
 
 class _State(NamedTuple):
@@ -203,7 +201,7 @@ def _events(frames, last, steps, sensor, shot, state):  # type: ignore[no-untype
                 before = last[part] if k == 0 else frames[k - 1, part]
                 _advance(frames[k, part], before, part, k, k == piece, steps, sensor, state, strip)
                 noise, num_noise = _marked_noise(frames[k, part], part, k, steps, shot, strip, noise)
-                events, count = _visits(events, count, start, k, steps, sensor, state, strip, noise, num_noise)
+                events, count = _visits(events, count, frames[k, part], start, k, steps, sensor, state, strip, noise, num_noise)
             state.lag[part], state.offset[part] = strip.lag[after], strip.offset[after]
             if sensor.rms > 0.0:
                 state.wobble[part] = strip.wobble[after]
@@ -269,10 +267,10 @@ def _marked_noise(frame, part, k, steps, shot, strip, noise):  # type: ignore[no
 
 
 @jit
-def _visits(events, count, start, k, steps, sensor, state, strip, noise, num_noise):  # type: ignore[no-untyped-def]
+def _visits(events, count, frame, start, k, steps, sensor, state, strip, noise, num_noise):  # type: ignore[no-untyped-def]
     """The events of the marked pixels of a strip, and what they leave of their states."""
     # Taken out of their tuples once: handing those on for each pixel would cost more than the rest.
-    marks, words, decay, offset, alive_us = strip.marks, strip.words, strip.decay, strip.offset, state.alive_us
+    marks, words, offset, alive_us = strip.marks, strip.words, strip.offset, state.alive_us
     lag, wobble, is_dead, theta_on, theta_off = (
         strip.lag,
         strip.wobble,
@@ -282,6 +280,8 @@ def _visits(events, count, start, k, steps, sensor, state, strip, noise, num_noi
     )
     size, i, now, after = lag.shape[1], 0, k % 2, 1 - k % 2
     begin_us, duration = steps.t_us[k], steps.t_us[k + 1] - steps.t_us[k]
+    # Of a white pixel.
+    num_constants = duration * 1e-6 / sensor.tau_s if sensor.tau_s > 0.0 else 0.0
     for word in range(len(words)):
         if words[word] == 0:
             continue
@@ -293,7 +293,8 @@ def _visits(events, count, start, k, steps, sensor, state, strip, noise, num_noi
                 end += 1
             first = offset[now, c] + np.float64(lag[now, c] + wobble[now, c])
             last = offset[after, c] + np.float64(lag[after, c] + wobble[after, c])
-            path = first, last, _constants(decay[c]) if sensor.tau_s > 0.0 else 0.0
+            constants = num_constants * relative_intensity(frame[c], sensor.is_log) if num_constants > 0.0 else 0.0
+            path = first, last, constants
             thetas, place = (theta_on[pixel], theta_off[pixel]), place_of(pixel, sensor.width)
             most = count + most_events(path, thetas, end - i)
             if most > len(events):
@@ -308,12 +309,6 @@ def _visits(events, count, start, k, steps, sensor, state, strip, noise, num_noi
             offset[after, c] -= removed
             i = end
     return events, count
-
-
-@jit
-def _constants(decay):  # type: ignore[no-untyped-def]
-    """How many time constants an interval of this decay has."""
-    return min(-math.log(max(np.float64(decay), 1e-300)), MOST_CONSTANTS)
 
 
 @jit
