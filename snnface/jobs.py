@@ -3,7 +3,6 @@
 import functools
 import logging
 import os
-import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from snnface.errors import ConfigError, SnnfaceError
+from snnface.files import atomic_target
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -26,8 +26,6 @@ T = TypeVar("T")
 MAX_FAILURES_LISTED = 20
 # Libraries that would start a thread for each core in each process; Dask itself sees to OpenMP and BLAS.
 ONE_THREAD = {"OPENCV_FOR_THREADS_NUM": "1", "NUMBA_NUM_THREADS": "1"}
-# How `snnface.files.atomic_path` names the file that is not complete yet.
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<suffix>(\.[^.]*)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +223,13 @@ def _attempt(worker: Callable[[T], Any], job: Job[T]) -> str | None:
 def _client(scheduler: str | None, num_workers: int) -> Iterator["Client"]:
     """A Dask client: of the cluster at `scheduler`, or of one on this machine that ends with the block."""
     from distributed import Client, LocalCluster
+    from distributed.comm.addressing import parse_address
+    from distributed.comm.registry import get_backend
 
     if scheduler is not None:
         try:
+            # Before there is a client: one with a wrong address raises, and then waits a minute for its own end.
+            get_backend(parse_address(scheduler)[0])
             client = Client(scheduler, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ConfigError(
@@ -270,6 +272,5 @@ def _remove_leftovers(jobs: Sequence[Job[T]]) -> None:
     outputs = {output for job in jobs for output in job.outputs}
     for folder in {output.parent for output in outputs}:
         for entry in folder.iterdir() if folder.is_dir() else ():
-            match = TEMPORARY.fullmatch(entry.name)
-            if match and folder / match["name"] in outputs and Path(match["name"]).suffix == match["suffix"]:
+            if atomic_target(entry) in outputs:
                 entry.unlink(missing_ok=True)

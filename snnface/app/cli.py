@@ -1,5 +1,7 @@
 """The command line: `snnface <verb>`. Verbs are imported only when they are called, so that help is instant."""
 
+import io
+import os
 import sys
 from importlib import import_module
 
@@ -36,7 +38,21 @@ def main(arguments: list[str] | None = None) -> int:
         0 if all went well; 1 after a SnnfaceError, whose message is the one line on
         standard error; 2 for a wrong command line. `--debug` shows the traceback.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal or a pipe that knows no UTF-8 gets question marks, not a traceback.
+            stream.reconfigure(errors="replace")
+    try:
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output, such as `head`, has seen enough. What Python still holds goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -51,15 +67,26 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         import_module(f"snnface.app.commands.{verb}").main(rest)
+    except BrokenPipeError:
+        raise
     except (SnnfaceError, OSError) as error:
         if debug:
             raise
-        print(f"snnface {verb}: {error}", file=sys.stderr)
+        message = _file_error(error) if isinstance(error, OSError) and error.strerror else str(error)
+        print(f"snnface {verb}: {message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"snnface {verb}: interrupted{ON_INTERRUPT.get(verb, '')}.", file=sys.stderr)
         return 130
     return 0
+
+
+def _file_error(error: OSError) -> str:
+    """What the system says of a file, in a sentence."""
+    place = "a file" if error.filename is None else str(error.filename)
+    return (
+        f"{place} cannot be read or written ({error.strerror}). Make room, get access to it, or choose another place."
+    )
 
 
 def _help() -> str:

@@ -174,11 +174,13 @@ def clips_of(dataset: Path, out: Path, config: DatasetConfig) -> list[VideoClip]
     of_set = read_set_labels(table) if table.is_file() and dataset not in sources.values() else {}
     clips = []
     for name, source in sorted(sources.items()):
-        known = [of_set.pop(key) for key in (source.relative_to(dataset).as_posix(), name) if key in of_set]
+        known = [of_set.pop(key) for key in {source.relative_to(dataset).as_posix(), name} if key in of_set]
+        if len(known) > 1:
+            raise DataError(f"{table} names the clip {name} both with and without its suffix; give it one name.")
         labels = _labels_of(source, known[0] if known else None)
         clips.append(VideoClip(name=name, source=source, out=out / f"{name}.h5", labels=labels, config=config))
     if of_set:
-        logger.warning("%s has labels for %d clips that are not there, such as %r.", table, len(of_set), min(of_set))
+        logger.warning("%s has labels for clips that are not there: %d, such as %r.", table, len(of_set), min(of_set))
     return clips
 
 
@@ -228,6 +230,8 @@ def _labels_of(source: Path, of_set: ClipLabels | None) -> ClipLabels | None:
 def _claim(out: Path, config: DatasetConfig) -> None:
     """Make the folder, or make sure that it holds a conversion with these very settings."""
     settings, text = out / SETTINGS, to_json(config)
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; a data set needs a folder as --out.")
     if settings.is_file():
         known = read_text(settings)
         if known != text:

@@ -3,14 +3,25 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import tyro
 from rich.console import Console
 
-__all__ = ["console_for", "default_cache", "is_first_process", "parse"]
+from snnface.errors import ConfigError
+
+__all__ = ["Maybe", "SensorSize", "console_for", "default_cache", "is_first_process", "parse", "step_us_from_ms"]
 
 T = TypeVar("T")
+
+# A day; what is longer is no event frame.
+MAX_STEP_MS = 86_400_000.0
+
+# An option that may be left out; its help says what happens then.
+Maybe = Annotated[T | None, tyro.conf.DisallowNone, tyro.conf.arg(help_behavior_hint="")]
+SensorSize = Annotated[
+    tuple[int, int] | None, tyro.conf.DisallowNone, tyro.conf.arg(help_behavior_hint="", metavar="HEIGHT WIDTH")
+]
 
 
 def parse(kind: type[T], arguments: Sequence[str], *, verb: str, default: T | None = None) -> T:
@@ -30,6 +41,17 @@ def default_cache() -> Path:
     if base:
         return Path(base)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "snnface"
+
+
+def step_us_from_ms(step_ms: float) -> int:
+    """Whole microseconds of an event frame given in milliseconds.
+
+    Raises:
+        ConfigError: unless they are from 0.001 ms to a day.
+    """
+    if not 0.001 <= step_ms <= MAX_STEP_MS:
+        raise ConfigError(f"an event frame lasts at least 0.001 ms and at most {MAX_STEP_MS:,.0f} ms; got {step_ms}.")
+    return round(step_ms * 1000)
 
 
 def console_for(json_output: bool = False) -> Console:

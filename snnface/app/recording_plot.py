@@ -18,7 +18,7 @@ __all__ = ["require_plot", "write_plot"]
 WIDTH_PX = 960
 CURVE_PX = 240
 MARGIN_PX = 60
-# So many bins of the rate curve at most are drawn as a PNG; more would be a grey band.
+# So many bins of the rate curve at most are drawn; more would be a band of one colour.
 MAX_CURVE_BINS = 280
 STYLE = (
     "body { font-family: system-ui, sans-serif; color: #1f2933; max-width: 960px; margin: 24px auto; padding: 0 16px } "
@@ -71,7 +71,7 @@ def _page(info: RecordingInfo) -> str:
 
     from hardware.figures import event_rate
 
-    seconds, on, off = info.statistics.rates()
+    seconds, on, off, bin_ms = _curves(info)
     rate = event_rate(seconds.tolist(), {"ON": on.tolist(), "OFF": off.tolist()})
     source = "data:image/png;base64," + base64.b64encode(png_bytes(count_picture(info.pixel_counts))).decode("ascii")
     where = go.Figure(go.Image(source=source, hovertemplate="x %{x}, y %{y}<extra></extra>"))
@@ -89,9 +89,17 @@ def _page(info: RecordingInfo) -> str:
         f"<script>{get_plotlyjs()}</script>\n"
         f"<style>{STYLE}</style></head>\n"
         f"<body><h1>{title}</h1>{losses}\n"
-        f"<h2>Events per second, in bins of {info.statistics.bin_us / 1000:g} ms</h2>\n{figures[0]}\n"
-        f"<h2>Where they came from: blue ON, vermilion OFF; {hot}</h2>\n{figures[1]}\n</body></html>\n"
+        f"<h2>Events per second, in bins of {bin_ms:g} ms</h2>\n{figures[0]}\n"
+        f"<h2>Where they came from: {WHITE.legend}, dark both; {hot}</h2>\n{figures[1]}\n</body></html>\n"
     )
+
+
+def _curves(info: RecordingInfo) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Start of each bin in seconds, ON and OFF events per second in it, length in ms; at most MAX_CURVE_BINS bins."""
+    seconds, on, off = info.statistics.rates()
+    joined = max(1, -(-len(on) // MAX_CURVE_BINS))
+    bin_ms = joined * info.statistics.bin_us / 1000
+    return seconds[::joined], resampled(on, MAX_CURVE_BINS), resampled(off, MAX_CURVE_BINS), bin_ms
 
 
 def _drawing(info: RecordingInfo) -> Image.Image:
@@ -106,6 +114,8 @@ def _drawing(info: RecordingInfo) -> Image.Image:
     draw.text((MARGIN_PX, 16), _title(info).replace("\u202f", " "), fill=INK, font=ImageFont.load_default(15))
     _draw_curves(draw, info, left=MARGIN_PX, top=MARGIN_PX, width=inner)
     top = CURVE_PX + 2 * MARGIN_PX + 10
+    where = f"where they came from: {WHITE.legend}, dark both"
+    draw.text((MARGIN_PX, top - 18), where, fill=INK, font=ImageFont.load_default(12))
     sheet.paste(picture, (MARGIN_PX, top))
     draw.rectangle((MARGIN_PX - 1, top - 1, MARGIN_PX + inner, top + picture.height), outline=GRID)
     return sheet
@@ -113,12 +123,14 @@ def _drawing(info: RecordingInfo) -> Image.Image:
 
 def _draw_curves(draw: ImageDraw.ImageDraw, info: RecordingInfo, *, left: int, top: int, width: int) -> None:
     font = ImageFont.load_default(12)
-    _, on, off = info.statistics.rates()
-    joined = -(-len(on) // MAX_CURVE_BINS)
-    on, off = resampled(on, MAX_CURVE_BINS), resampled(off, MAX_CURVE_BINS)
+    _, on, off, bin_ms = _curves(info)
+    if not len(on):
+        draw.text((left, top), "no events", fill=INK, font=font)
+        return
+    draw.text((left, top - 18), f"events per second, in bins of {bin_ms:g} ms", fill=INK, font=font)
     # The curve ends with its last bin, which may reach beyond the last event.
-    last_s = len(on) * joined * info.statistics.bin_us / 1e6
-    peak = max(float(on.max(initial=0)), float(off.max(initial=0))) or 1.0
+    last_s = len(on) * bin_ms / 1000
+    peak = max(float(on.max()), float(off.max()))
     bottom = top + CURVE_PX
     for share in (0, 0.5, 1):
         height = bottom - share * CURVE_PX
@@ -129,10 +141,9 @@ def _draw_curves(draw: ImageDraw.ImageDraw, info: RecordingInfo, *, left: int, t
         label = f"{significant(share * last_s)} s"
         draw.text((left + share * width, bottom + 6), label, fill=INK, font=font, anchor="mt")
     for values, colour in ((off, WHITE.off), (on, WHITE.on)):
-        borders = left + np.arange(len(values) + 1) / max(len(values), 1) * width
+        borders = left + np.arange(len(values) + 1) / len(values) * width
         heights = bottom - values / peak * CURVE_PX
         steps = [(float(x), float(y)) for k, y in enumerate(heights) for x in borders[k : k + 2]]
-        if steps:
-            draw.line(steps, fill=colour, width=2)
+        draw.line(steps, fill=colour, width=2)
     for place, (name, colour) in enumerate((("ON", WHITE.on), ("OFF", WHITE.off))):
         draw.text((left + width - 70 + 36 * place, top - 18), name, fill=colour, font=font)

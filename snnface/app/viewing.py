@@ -166,4 +166,16 @@ def _sheet(tiles: list[tuple[float, Image.Image]], colours: EventColours) -> Ima
         left, top = GAP_PX + index % columns * width, GAP_PX + index // columns * height
         draw.text((left, top), f"{start_s:.3f} s", fill=ink, font=font)
         sheet.paste(tile, (left, top + TEXT_PX))
+    _draw_legend(draw, colours, ink, right=GAP_PX + tiles[0][1].width)
     return sheet
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, colours: EventColours, ink: tuple[int, int, int], *, right: float) -> None:
+    """What the colours mean, above the first tile and at its right end."""
+    font, side = ImageFont.load_default(13), TEXT_PX // 2
+    for name, colour in (("OFF", colours.off), ("ON", colours.on)):
+        right -= draw.textlength(name, font=font)
+        draw.text((right, GAP_PX), name, fill=ink, font=font)
+        right -= side + 4
+        draw.rectangle((right, GAP_PX + 4, right + side, GAP_PX + 4 + side), fill=colour)
+        right -= 10

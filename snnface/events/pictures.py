@@ -14,17 +14,18 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventColours:
-    """Red, green, blue (0..255) of ON events, OFF events, and pixels without events."""
+    """Red, green, blue (0..255) of ON events, OFF events, and pixels without events; `legend` says it in words."""
 
     on: Colour
     off: Colour
     background: Colour
+    legend: str
 
 
 # Source of the colours: M. Okabe and K. Ito 2008, "Color Universal Design"; blue and
 # vermilion as in the report, their lighter relatives where the ground is dark.
-WHITE = EventColours(on=(0, 114, 178), off=(213, 94, 0), background=(255, 255, 255))
-DARK = EventColours(on=(86, 180, 233), off=(230, 159, 0), background=(24, 28, 34))
+WHITE = EventColours(on=(0, 114, 178), off=(213, 94, 0), background=(255, 255, 255), legend="blue ON, vermilion OFF")
+DARK = EventColours(on=(86, 180, 233), off=(230, 159, 0), background=(24, 28, 34), legend="sky blue ON, orange OFF")
 
 
 def event_picture(events: EventStream, colours: EventColours = WHITE) -> UInt8[np.ndarray, "H W 3"]:

@@ -1,6 +1,7 @@
 """Tables of labels as data sets have them: one beside each clip, or one for the whole set."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -138,7 +139,8 @@ def read_set_labels(path: Path) -> dict[str, ClipLabels]:
 def _csv_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Column names, and (line, cells) of each row; blank lines are left out."""
     text = read_text(path).removeprefix("\ufeff")
-    reader = csv.reader(text.splitlines())
+    # Strict: a quotation mark that is never closed is an error, not the rest of the file in one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] = []
     rows = []
     try:
@@ -157,6 +159,10 @@ def _csv_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                 rows.append((reader.line_num, dict(zip(header, stripped, strict=True))))
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: this is no CSV ({error}).") from error
+    if len(header) == 1 and any(separator in header[0] for separator in ";\t"):
+        raise DataError(
+            f"{path}: cells should be separated by commas; the header is {header[0]!r}. Save it with commas."
+        )
     if not header or len(set(header)) < len(header) or not all(header):
         raise DataError(f"{path} needs a header with a name of its own for each column; got {header}.")
     return header, rows

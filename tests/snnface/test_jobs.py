@@ -130,7 +130,9 @@ def test_a_wrong_number_of_workers_is_refused(tmp_path: Path, where: dict) -> No
         run_jobs([square(tmp_path, 1)], write_square, **where)
 
 
-def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_address_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A client of it would stay behind, and wait a minute when it is collected.
+    monkeypatch.setattr("distributed.Client", None)
     with pytest.raises(ConfigError, match=r"no Dask scheduler answers at nonsense://here:1"):
         run_jobs([square(tmp_path, 1)], write_square, scheduler="nonsense://here:1")
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hardware.report import require_page, write_report
 from snnface.app.analysis import Analysis, analyse
-from snnface.app.options import parse
+from snnface.app.options import Maybe, SensorSize, parse
 from snnface.app.pretrained import PRETRAINED
 from snnface.events.window import Resolution
 
@@ -27,11 +27,11 @@ class Options:
     """A recording of an event camera; its format is recognised by content."""
     model: Path = PRETRAINED
     """A run folder; default: the model that ships with the package."""
-    resolution: tuple[int, int] | None = None
+    resolution: SensorSize = None
     """Height and width of the sensor, where the file does not state them."""
     recover: bool = False
     """Leave out what is damaged, and say what, instead of stopping there."""
-    out: Path | None = None
+    out: Maybe[Path] = None
     """The page to write; default: runs/analyse/<file name>.html."""
 
 

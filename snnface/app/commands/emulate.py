@@ -12,11 +12,12 @@ from rich.table import Table
 
 from snnface.app.dataset_emulation import DatasetConfig, LabelRule, emulate_dataset
 from snnface.app.emulation import Emulation, EmulationConfig, account_path, emulate_video, write_account
-from snnface.app.options import console_for, parse
+from snnface.app.options import Maybe, SensorSize, console_for, parse, step_us_from_ms
 from snnface.app.progress import counting_bar
 from snnface.errors import ConfigError
 from snnface.events import EmulatorConfig, Resolution
 from snnface.events.emulator import EMULATOR_PRESETS
+from snnface.events.pictures import WHITE
 from snnface.events.upsampling import UpsamplingConfig
 
 __all__ = ["main"]
@@ -31,35 +32,35 @@ class Options:
     A preset sets the camera; single options replace its values.
     """
 
-    source: tyro.conf.Positional[Path | None] = None
-    """A video file, a folder of pictures, or a .npy/.npz array of frames."""
-    out: Path | None = None
-    """The file to write (.h5, .raw, .dat, .aedat4, .csv), default: NAME.h5 here; with --dataset the folder."""
+    source: tyro.conf.Positional[Maybe[Path]] = None
+    """A video file, a folder of pictures, or a .npy/.npz array of frames; none with --dataset."""
+    out: Maybe[Path] = None
+    """The file to write (.h5, .raw, .dat, .aedat4, .csv), default: NAME.h5; with --dataset a folder, NAME-events."""
     preset: Preset = "default"
-    """The camera, where no other option says more."""
+    """A camera without flaws (ideal), with mismatch (clean), in little light (noisy), or in between (default)."""
     emulator: Annotated[EmulatorConfig, tyro.conf.arg(name="")] = EMULATOR_PRESETS["default"]
     upsampling: UpsamplingConfig = field(default_factory=UpsamplingConfig)
-    resolution: tuple[int, int] | None = None
+    resolution: SensorSize = None
     """Height and width of the sensor; default: those of the video."""
-    fps: float | None = None
-    """Frames a second, where the source has no times, or instead of them."""
+    fps: Maybe[float] = None
+    """Frames a second, where the source has no times, or instead of them; default: the times of the source."""
     deblock: bool = False
     """Smooth the borders of the blocks that lossy video is coded in, which give false events."""
     seed: int = 0
-    """Of mismatch and noise."""
-    preview: Path | None = None
+    """Root of everything random: mismatch of the pixels and noise."""
+    preview: Maybe[Path] = None
     """Also draw frames and events side by side, as .mp4 or .gif."""
     overwrite: bool = False
-    """Replace the file in --out."""
-    dataset: Path | None = None
+    """Replace the files of --out and --preview."""
+    dataset: Maybe[Path] = None
     """A folder of videos (or of folders of pictures), converted into the same layout under --out."""
     labels: LabelRule = "mean-event-time"
     """With --dataset, labels go to event frames by the mean time of their events, or to the video's frames."""
     step_ms: float = 33.0
     """Duration of an event frame, for labels by mean event time."""
-    workers: int | None = None
+    workers: Maybe[int] = None
     """Processes for --dataset; default: one for each core."""
-    scheduler: str | None = None
+    scheduler: Maybe[str] = None
     """A Dask cluster for --dataset, such as tcp://host:8786; default: this machine."""
     json: bool = False
     """Print the summary as JSON."""
@@ -96,7 +97,7 @@ def _preset(arguments: Sequence[str]) -> str:
 
 
 def _emulate_one(options: Options, source: Path, config: EmulationConfig) -> None:
-    _refuse(options, ("scheduler", "workers"), "with --dataset")
+    _refuse(options, ("labels", "step_ms", "scheduler", "workers"), "with --dataset")
     out = options.out or Path(f"{source.resolve().stem if source.is_file() else source.resolve().name}.h5")
     if not options.overwrite:
         for path in filter(None, (out, account_path(out), options.preview)):
@@ -112,19 +113,19 @@ def _emulate_one(options: Options, source: Path, config: EmulationConfig) -> Non
     else:
         _print(emulation)
         print(out)
+        if options.preview is not None:
+            print(f"{options.preview}: {WHITE.legend}")
 
 
 def _emulate_dataset(options: Options, dataset: Path, config: EmulationConfig) -> None:
     _refuse(options, ("preview", "overwrite"), "without --dataset")
-    if not options.step_ms >= 0.001:
-        raise ConfigError(f"an event frame lasts at least 0.001 ms; got {options.step_ms}.")
     out = options.out or Path(f"{dataset.resolve().name}-events")
     with counting_bar(console_for(options.json), "clips") as on_progress:
         made = emulate_dataset(
             dataset,
             out,
             DatasetConfig(
-                emulation=config, seed=options.seed, labels=options.labels, step_us=round(options.step_ms * 1000)
+                emulation=config, seed=options.seed, labels=options.labels, step_us=step_us_from_ms(options.step_ms)
             ),
             scheduler=options.scheduler,
             num_workers=options.workers,
@@ -141,8 +142,8 @@ def _emulate_dataset(options: Options, dataset: Path, config: EmulationConfig) -
 
 def _refuse(options: Options, names: Sequence[str], where: str) -> None:
     for name in names:
-        if getattr(options, name) not in (None, False):
-            raise ConfigError(f"--{name} has a meaning only {where}; leave it out.")
+        if getattr(options, name) != getattr(Options, name):
+            raise ConfigError(f"--{name.replace('_', '-')} has a meaning only {where}; leave it out.")
 
 
 def _print(emulation: Emulation) -> None:
@@ -150,7 +151,7 @@ def _print(emulation: Emulation) -> None:
     steps, fraction = values["steps_per_frame"], values["on_fraction"]
     rows = [
         ("sensor", str(emulation.resolution)),
-        ("frames", f"{values['num_frames']:,} in {values['duration_s']:.3f} s, {values['num_cuts']} cuts"),
+        ("frames", f"{values['num_frames']:,} in {values['duration_s']:.3f} s, cuts: {values['num_cuts']}"),
         ("steps a frame", "none" if steps["least"] is None else f"{steps['least']} to {steps['most']}"),
         ("events", f"{values['num_events']:,}"),
         ("rate", f"{values['events_per_s']:,.0f} events/s"),

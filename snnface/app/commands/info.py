@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from snnface.app.options import parse
+from snnface.app.options import Maybe, SensorSize, parse
 from snnface.app.recording_info import RecordingInfo, recording_info, sparkline
 from snnface.events import Resolution
 
@@ -24,13 +24,13 @@ class Options:
 
     file: tyro.conf.Positional[Path]
     """A recording of an event camera; its format is recognised by content."""
-    resolution: tuple[int, int] | None = None
+    resolution: SensorSize = None
     """Height and width of the sensor, where the file does not state them."""
     recover: bool = False
     """Leave out what is damaged, and say what, instead of stopping there."""
     json: bool = False
     """Print everything as JSON, the rate curve included."""
-    plot: Path | None = None
+    plot: Maybe[Path] = None
     """Also draw the rate and a map of the events; .html or .png."""
 
 
@@ -50,6 +50,8 @@ def main(arguments: list[str]) -> None:
         print(json.dumps(info.values(), indent=2))
     else:
         _print(info)
+        if options.plot is not None:
+            print(options.plot)
 
 
 def _print(info: RecordingInfo) -> None:

@@ -18,7 +18,8 @@ class EmulatorConfig:
     """Settings of the emulator; `Emulator` has the equations. The default is the ideal camera.
 
     Attributes:
-        theta_on, theta_off: thresholds in units of natural log intensity.
+        theta_on: threshold of ON events, in units of natural log intensity.
+        theta_off: threshold of OFF events, likewise.
         threshold_spread: standard deviation of the thresholds from pixel to pixel, same unit.
         cutoff_hz: bandwidth of the photoreceptor at white (255 DN); 0 is unlimited.
         leak_rate_hz: ON events of a pixel at rest.
@@ -91,6 +92,16 @@ class EmulatorConfig:
     @property
     def has_poisson_noise(self) -> bool:
         return self.shot_noise == "poisson" and self.shot_noise_rate_hz > 0
+
+    @property
+    def longest_step_us(self) -> int | None:
+        """The longest distance of frames that v2e's low-pass follows; None: any will do.
+
+        It is clamped, not exact: above 0.3 time constants it falls behind.
+        """
+        if self.compat != "v2e" or not self.cutoff_hz:
+            return None
+        return max(int(0.3e6 / (2 * math.pi * self.cutoff_hz)), 1)
 
     @property
     def is_still_at_rest(self) -> bool:

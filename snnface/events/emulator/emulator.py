@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from snnface.errors import ConfigError, DataError, EventOrderError
-from snnface.events.emulator.config import EMULATOR_PRESETS, EmulatorConfig
+from snnface.events.emulator.config import EmulatorConfig
 from snnface.events.emulator.pixel_mismatch import PixelMismatch
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
 from snnface.shapes import require_shape
 
-__all__ = ["EMULATOR_PRESETS", "Emulator", "EmulatorConfig", "PixelMismatch", "emulate"]
+__all__ = ["Emulator", "emulate"]
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ What happens in every pixel with every frame is done strip by strip, in `strip_p
 Only pixels that may have events are then visited one by one. `Emulator` states the model.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +14,13 @@ from snnface.events.emulator.interval_events import interval_events, most_events
 from snnface.events.emulator.log_intensity import quick_log_intensity
 from snnface.events.emulator.pixel_mismatch import PixelMismatch
 from snnface.events.emulator.random_bits import frame_keys
-from snnface.events.emulator.shot_noise import STRIP, noise_events, photoreceptor_rms, relative_intensity, shot_noise
+from snnface.events.emulator.sensor import sensor_of
+from snnface.events.emulator.shot_noise import STRIP, noise_events, relative_intensity, shot_noise
 from snnface.events.emulator.strip_passes import (
     byte_decays,
     bytes_followed,
     decays,
+    differs,
     leaked,
     marked,
     normals,
@@ -52,33 +53,6 @@ class _State(NamedTuple):
     wobble: np.ndarray
     is_dead: np.ndarray
     alive_us: np.ndarray
-
-
-class _Sensor(NamedTuple):
-    """What never changes.
-
-    Attributes:
-        width: of the sensor in pixels.
-        theta_on, theta_off: float32 [P].
-        leak_hz: float32 [P], the leak in log units per second; has_leak: whether there is any.
-        jitter: random part of the leak.
-        tau_s: time constant at white; 0 is none.
-        rms: of the photoreceptor's noise; 0 is none.
-        leak_seed, wobble_seed: 63 bits.
-    """
-
-    width: int
-    theta_on: np.ndarray
-    theta_off: np.ndarray
-    leak_hz: np.ndarray
-    has_leak: bool
-    jitter: np.float32
-    tau_s: float
-    rms: float
-    refractory_us: int
-    is_log: bool
-    leak_seed: int
-    wobble_seed: int
 
 
 class _Steps(NamedTuple):
@@ -123,23 +97,9 @@ class DynamicPixels:
     """The state of such pixels between two pieces of frames."""
 
     def __init__(self, config: EmulatorConfig, mismatch: PixelMismatch, *, seed: int) -> None:
-        tree, size = SeedTree(seed), mismatch.theta_on.size
-        leak_hz = config.leak_rate_hz * mismatch.leak_factor * mismatch.theta_on
-        self._shot = shot_noise(config, mismatch, seed=tree.seed("shot"))
-        self._sensor = _Sensor(
-            width=mismatch.theta_on.shape[1],
-            theta_on=mismatch.theta_on.ravel(),
-            theta_off=mismatch.theta_off.ravel(),
-            leak_hz=leak_hz.ravel().astype(np.float32),
-            has_leak=config.leak_rate_hz > 0,
-            jitter=np.float32(config.leak_jitter),
-            tau_s=1 / (2 * math.pi * config.cutoff_hz) if config.cutoff_hz else 0.0,
-            rms=photoreceptor_rms(config, mismatch),
-            refractory_us=int(config.refractory_us),
-            is_log=config.input == "log",
-            leak_seed=tree.seed("leak"),
-            wobble_seed=tree.seed("photoreceptor"),
-        )
+        size = mismatch.theta_on.size
+        self._shot = shot_noise(config, mismatch, seed=SeedTree(seed).seed("shot"))
+        self._sensor = sensor_of(config, mismatch, seed=seed)
         self._state = _State(
             log=np.zeros(size, np.float32),
             lag=np.zeros(size, np.float32),
@@ -201,7 +161,9 @@ def _events(frames, last, steps, sensor, shot, state):  # type: ignore[no-untype
                 before = last[part] if k == 0 else frames[k - 1, part]
                 _advance(frames[k, part], before, part, k, k == piece, steps, sensor, state, strip)
                 noise, num_noise = _marked_noise(frames[k, part], part, k, steps, shot, strip, noise)
-                events, count = _visits(events, count, frames[k, part], start, k, steps, sensor, state, strip, noise, num_noise)
+                events, count = _visits(
+                    events, count, frames[k, part], start, k, steps, sensor, state, strip, noise, num_noise
+                )
             state.lag[part], state.offset[part] = strip.lag[after], strip.offset[after]
             if sensor.rms > 0.0:
                 state.wobble[part] = strip.wobble[after]
@@ -231,22 +193,26 @@ def _advance(frame, before, part, k, is_first, steps, sensor, state, strip):  # 
     """
     now, after, duration_s = k % 2, 1 - k % 2, (steps.t_us[k + 1] - steps.t_us[k]) * 1e-6
     lag, offset, wobble = strip.lag[now], strip.offset[now], strip.wobble[now]
+    is_new = is_first or steps.kinds[k] != steps.kinds[k - 1]
     if steps.is_bytes:
         table = steps.decays[steps.kinds[k]]
         bytes_followed(
             frame, before, steps.logs, state.log[part], lag, offset, table, strip.decay, strip.marks, strip.words
         )
-        if is_first or steps.kinds[k] != steps.kinds[k - 1]:
+        if is_new:
             byte_decays(frame, table, strip.decay)
     else:
-        values_followed(frame, state.log[part], lag, offset, sensor.is_log)
-        decays(frame, duration_s, sensor.tau_s, sensor.is_log, strip.decay)
+        has_changed = differs(frame, before)
+        if has_changed:
+            values_followed(frame, state.log[part], lag, offset, sensor.is_log)
+        if is_new or has_changed:
+            decays(frame, duration_s, sensor.tau_s, sensor.is_log, strip.decay)
     settled(lag, strip.decay, strip.lag[after])
     if sensor.has_leak:
         if sensor.jitter > 0:
             normals(part.start, frame_keys(sensor.leak_seed, steps.first_index + k), strip.normals)
-        leak_hz, dt_s = sensor.leak_hz[part], np.float32(duration_s)
-        leaked(offset, leak_hz, dt_s, sensor.jitter, strip.normals, strip.offset[after])
+        leak_hz, dt_s, jitter = sensor.leak_hz[part], np.float32(duration_s), np.float32(sensor.jitter)
+        leaked(offset, leak_hz, dt_s, jitter, strip.normals, strip.offset[after])
     else:
         strip.offset[after] = offset
     if sensor.rms > 0.0:

@@ -25,7 +25,8 @@ from snnface.events.emulator.event_buffer import buffer, place_of, put, sorted_c
 from snnface.events.emulator.log_intensity import log_intensities, log_intensity
 from snnface.events.emulator.pixel_mismatch import PixelMismatch
 from snnface.events.emulator.random_bits import frame_keys, normal, pixel_bits
-from snnface.events.emulator.shot_noise import STRIP, noise_events, photoreceptor_rms, relative_intensity, shot_noise
+from snnface.events.emulator.sensor import sensor_of
+from snnface.events.emulator.shot_noise import STRIP, noise_events, relative_intensity, shot_noise
 from snnface.jit import jit
 from snnface.seeding import SeedTree
 
@@ -47,48 +48,18 @@ class _State(NamedTuple):
     last_s: np.ndarray
 
 
-class _Sensor(NamedTuple):
-    """What never changes: see `EmulatorConfig`; arrays float32 [P]; leak_hz in log units per second."""
-
-    width: int
-    theta_on: np.ndarray
-    theta_off: np.ndarray
-    leak_hz: np.ndarray
-    has_leak: bool
-    jitter: float
-    tau_s: float
-    rms: float
-    refractory_s: np.float32
-    is_log: bool
-    leak_seed: int
-    wobble_seed: int
-
-
 class V2ePixels:
     """The state of such pixels between two pieces of frames."""
 
     def __init__(self, config: EmulatorConfig, mismatch: PixelMismatch, *, seed: int) -> None:
-        tree, size = SeedTree(seed), mismatch.theta_on.size
-        self._shot = shot_noise(config, mismatch, seed=tree.seed("shot"))
-        self._sensor = _Sensor(
-            width=mismatch.theta_on.shape[1],
-            theta_on=mismatch.theta_on.ravel(),
-            theta_off=mismatch.theta_off.ravel(),
-            leak_hz=(config.leak_rate_hz * mismatch.leak_factor * mismatch.theta_on).ravel().astype(np.float32),
-            has_leak=config.leak_rate_hz > 0,
-            jitter=float(config.leak_jitter),
-            tau_s=1 / (2 * math.pi * config.cutoff_hz) if config.cutoff_hz else 0.0,
-            rms=photoreceptor_rms(config, mismatch),
-            refractory_s=np.float32(config.refractory_us * 1e-6),
-            is_log=config.input == "log",
-            leak_seed=tree.seed("leak"),
-            wobble_seed=tree.seed("photoreceptor"),
-        )
+        size = mismatch.theta_on.size
+        self._shot = shot_noise(config, mismatch, seed=SeedTree(seed).seed("shot"))
+        self._sensor = sensor_of(config, mismatch, seed=seed)
         self._state = _State(
             seen=np.zeros(size),
             memorised=np.zeros(size),
             wobble=np.zeros(size),
-            last_s=np.full(size, -self._sensor.refractory_s),
+            last_s=np.full(size, -np.float32(config.refractory_us * 1e-6)),
         )
         self._origin_us: int | None = None
 
@@ -233,7 +204,7 @@ def _noise(shot, frame, index, duration_s, noise):  # type: ignore[no-untyped-de
 def _emit(events, count, pixel, number, span, sensor, state):  # type: ignore[no-untyped-def]
     """The events of a pixel on the grid common to all, but those in its dead time; M moves by them."""
     start_us, end_us, origin_us, num_steps = span
-    rho, place, num_left = sensor.refractory_s, place_of(pixel, sensor.width), 0
+    rho, place, num_left = np.float32(sensor.refractory_us * 1e-6), place_of(pixel, sensor.width), 0
     step_us = (end_us - start_us) / num_steps
     is_dead_long = np.float64(rho) > step_us * 1e-6
     for j in range(1, abs(number) + 1):

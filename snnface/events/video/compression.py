@@ -97,7 +97,7 @@ def block_edges(
     if edges.is_blocky:
         logger.warning(
             "%s: gradients at the borders of 8x8 blocks are %.2f times those inside (limit %.1f). These compression "
-            "artefacts fire as blocks of events. Use a better copy, or deblock it.",
+            "artefacts fire as blocks of events. A better copy has less of them; deblocking removes a part.",
             *(name, score, LIMIT),
         )
     return edges

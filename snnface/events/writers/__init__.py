@@ -75,8 +75,8 @@ def _named_by(suffix: str, path: Path) -> str:
             return name
     suffixes = ", ".join(suffix for known in WRITABLE_FORMATS.values() for suffix in known.suffixes)
     raise DataError(
-        f"{path} should end in one of {suffixes}, so that its format is known; or name the format, one of "
-        f"{', '.join(WRITABLE_FORMATS)}, as in format='evt3'."
+        f"{path} should end in one of {suffixes}, so that its format is known "
+        f"(in Python, format= names it: {', '.join(WRITABLE_FORMATS)})."
     )
 
 

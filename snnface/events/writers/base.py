@@ -13,7 +13,7 @@ import numpy as np
 from snnface.errors import DataError, EventOrderError
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution, TimeWindow
-from snnface.files import atomic_path
+from snnface.files import atomic_path, write_refused
 
 __all__ = ["EncodedWriter", "EventWriter"]
 
@@ -150,10 +150,7 @@ class EventWriter(ABC):
         except BaseException as error:
             self._is_spoilt = True
             if isinstance(error, OSError):
-                raise DataError(
-                    f"{self.path} could not be written ({error}); nothing half-written was left there. "
-                    "Make room, or choose another place."
-                ) from error
+                raise write_refused(self.path, error) from error
             raise
 
     def _collect(self, stream: EventStream) -> None:

@@ -1,5 +1,7 @@
 """The command line: help, wrong words, wrong files. One clear sentence and the right exit status each."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +165,48 @@ def test_nothing_to_resume_is_refused(capsys: pytest.CaptureFixture[str], tmp_pa
     status, _, err = run(capsys, "train", "demo-plif", *SMALL, "--out", out, "--resume", *cache(tmp_path))
     assert status == 1
     assert "no run to resume" in err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"]])
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(arguments: list[str]) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    code = "import sys; from snnface.app.cli import main; sys.exit(main(sys.argv[1:]))"
+    finished = subprocess.run([sys.executable, "-c", code, *arguments], stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    assert (finished.returncode, finished.stderr) == (1, b"")
+
+
+def test_a_terminal_without_utf8_gets_question_marks() -> None:
+    code = "from snnface.app.cli import main; main(['list']); main(['\\u2581'])"
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, env=ascii_only, check=True)
+    assert b"demo-plif" in finished.stdout
+    assert b"unknown command '?'" in finished.stderr
+
+
+def test_what_the_system_says_of_a_file_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: list[str]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "plot.html")
+
+    monkeypatch.setattr("snnface.app.commands.list.main", full)
+    status, _, err = run(capsys, "list")
+    assert status == 1
+    assert err == (
+        "snnface list: plot.html cannot be read or written (No space left on device). "
+        "Make room, get access to it, or choose another place.\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["emulate", "info", "view", "analyse"])
+def test_help_names_what_an_option_takes(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    _, out, _ = run(capsys, verb, "--help")
+    before_upsampling = out.partition("upsampling options")[0]
+    assert "--resolution HEIGHT WIDTH" in before_upsampling
+    assert "{None}|" not in before_upsampling
+    assert "(default: None)" not in before_upsampling.replace("--compat", "").partition("None for this project")[0]
 
 
 def test_list_names_recipes_targets_and_backends(capsys: pytest.CaptureFixture[str]) -> None:

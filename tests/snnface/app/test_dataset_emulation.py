@@ -123,7 +123,7 @@ def test_one_table_can_hold_the_labels_of_the_whole_set(tmp_path: Path, caplog: 
     assert [(row["valence"], row["emotion"]) for row in rows] == [("3", "fear"), ("4", "fear")]
     assert not (tmp_path / "out/s2/c.labels.csv").exists()
     assert [row["num_labelled_steps"] for row in rows_of(made.summary)] == ["2", "2", ""]
-    assert "labels for 1 clips that are not there, such as 's9/z'" in caplog.text
+    assert "labels for clips that are not there: 1, such as 's9/z'" in caplog.text
 
 
 def test_what_a_clip_becomes_does_not_depend_on_the_others(tmp_path: Path) -> None:
@@ -172,6 +172,21 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds other things"):
         emulate_dataset(tmp_path / "in", tmp_path / "out", IDEAL)
     assert (tmp_path / "out" / "a.h5").read_text() == "mine"
+
+
+def test_a_file_is_no_place_for_a_data_set(tmp_path: Path) -> None:
+    write_clip(tmp_path / "in" / "a", [50, 100])
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ConfigError, match="out is a file; a data set needs a folder"):
+        emulate_dataset(tmp_path / "in", tmp_path / "out", IDEAL)
+
+
+def test_a_clip_with_two_names_in_the_table_of_the_set_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").touch()
+    (tmp_path / "in" / "labels.csv").write_text("file,emotion\na.mp4,happy\na,sad\n")
+    with pytest.raises(DataError, match="names the clip a both with and without its suffix"):
+        clips_of(tmp_path / "in", tmp_path / "out", IDEAL)
 
 
 def test_two_clips_that_would_be_one_file_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from snnface.app import emulation
 from snnface.app.cli import main
 from snnface.app.emulation import EmulationConfig, account_path, emulate_video
 from snnface.app.movies import create_movie
@@ -68,6 +69,35 @@ def test_a_video_gives_the_events_of_the_emulator_on_its_frames(tmp_path: Path, 
         np.testing.assert_array_equal(getattr(found, column), getattr(wanted, column))
 
 
+@pytest.mark.parametrize("with_preview", [False, True])
+def test_events_do_not_depend_on_how_many_steps_are_emulated_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_preview: bool
+) -> None:
+    generator = np.random.default_rng(4)
+    frames = generator.integers(40, 50, (40, 8, 8)).astype(np.uint8)
+    # Bright on the right, and, after a cut in the middle of what would wait, on the left.
+    frames[:21, :, 4:] *= 2
+    frames[21:, :, :4] *= 2
+    np.savez(tmp_path / "v.npz", frames=frames, t_us=1000 * np.arange(40))
+    config = EmulationConfig(emulator=EMULATOR_PRESETS["noisy"], upsampling=UpsamplingConfig(method="none"))
+    preview = tmp_path / "v.gif" if with_preview else None
+    at_once = emulate_video(tmp_path / "v.npz", tmp_path / "many.h5", config, preview=preview)
+    monkeypatch.setattr(emulation, "MAX_WAITING", 1)
+    one_by_one = emulate_video(tmp_path / "v.npz", tmp_path / "one.h5", config)
+    assert one_by_one.num_cuts == 1
+    assert at_once.values() == one_by_one.values()
+    assert (tmp_path / "many.h5").read_bytes() == (tmp_path / "one.h5").read_bytes()
+
+
+def test_progress_ends_with_all_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The header of many videos is wrong.
+    monkeypatch.setattr("snnface.events.video.frame_array.FrameArray.num_frames", 600, raising=False)
+    source, calls = write_frames(tmp_path / "v.npz", [50, 60, 70]), []
+    config = EmulationConfig(emulator=IDEAL, upsampling=ALONE)
+    emulate_video(source, tmp_path / "v.h5", config, on_progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (3, 3)
+
+
 def test_frames_in_between_do_not_change_the_counts_of_a_pixel_at_rest(tmp_path: Path) -> None:
     source = write_frames(tmp_path / "v.npz", [50, 100, 45])
     fade = EmulationConfig(emulator=IDEAL, upsampling=UpsamplingConfig(method="linear", max_step_us=100))
@@ -75,6 +105,16 @@ def test_frames_in_between_do_not_change_the_counts_of_a_pixel_at_rest(tmp_path:
     assert emulation.steps_per_frame.tolist() == [10, 10]
     events = read(tmp_path / "v.h5").events
     assert (int(events.polarity.sum()), len(events)) == (4 * 3, 4 * 6)
+
+
+def test_steps_are_as_short_as_the_low_pass_of_v2e_needs(tmp_path: Path) -> None:
+    """At 100 Hz tau is 1.59 ms; 0.3 of it are 477 us, so 1000 us take three steps. The exact filter takes any step."""
+    video = write_frames(tmp_path / "a.npz", [100, 110])
+    linear = UpsamplingConfig(method="linear", max_displacement_px=None)
+    for compat, num_steps in (("v2e", 3), (None, 1)):
+        config = EmulationConfig(emulator=EmulatorConfig(cutoff_hz=100.0, compat=compat), upsampling=linear)
+        made = emulate_video(video, tmp_path / f"{compat}.h5", config)
+        assert made.steps_per_frame.tolist() == [num_steps]
 
 
 def test_no_events_lead_over_a_cut(tmp_path: Path) -> None:
@@ -118,7 +158,7 @@ def test_the_command_prints_a_summary(tmp_path: Path, capsys: pytest.CaptureFixt
     source, out = write_frames(tmp_path / "face.npz", [50, 100]), tmp_path / "face.h5"
     assert main(["emulate", str(source), "--out", str(out), *PLAIN]) == 0
     printed = capsys.readouterr().out
-    for text in ("face.npz", "2x2", "2 in 0.001 s, 0 cuts", "1 to 1", "12,000 events/s", "100.0 % ON", str(out)):
+    for text in ("face.npz", "2x2", "2 in 0.001 s, cuts: 0", "1 to 1", "12,000 events/s", "100.0 % ON", str(out)):
         assert text in printed
 
 
@@ -228,6 +268,10 @@ def test_a_video_that_breaks_off_leaves_nothing_half_written(tmp_path: Path) -> 
     [
         ([], "give either a video, a folder of pictures or an array, or --dataset"),
         (["a.mp4", "--dataset", "b"], "give either a video, a folder of pictures or an array, or --dataset"),
+        (["a.mp4", "--labels", "per-frame"], "--labels has a meaning only with --dataset"),
+        (["a.mp4", "--step-ms", "5"], "--step-ms has a meaning only with --dataset"),
+        (["--dataset", "b", "--step-ms", "inf"], "at most 86,400,000 ms; got inf"),
+        (["--dataset", "b", "--step-ms", "nan"], "at least 0.001 ms and"),
         (["a.mp4", "--workers", "2"], "--workers has a meaning only with --dataset"),
         (["--dataset", "b", "--preview", "p.gif"], "--preview has a meaning only without --dataset"),
         (["none.mp4", "--out", "v.h5"], "none.mp4 should be a video, a folder of pictures or an array"),

@@ -86,6 +86,17 @@ def test_the_png_shows_the_map_in_both_colours(recording: Path, tmp_path: Path) 
     assert ((bottom == (0, 114, 178)).all(axis=1).mean()) == pytest.approx(2 / 3 * 840 / 960, abs=0.01)
 
 
+def test_a_long_recording_has_few_bins_in_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    t_us = 1000 * np.arange(1000)
+    zeros = np.zeros(1000, np.int64)
+    events = EventStream.from_arrays(x=zeros, y=zeros, t_us=t_us, polarity=zeros, resolution=Resolution(1, 1))
+    write_hdf5(events, tmp_path / "second.h5")
+    assert main(["info", str(tmp_path / "second.h5"), "--plot", str(tmp_path / "plot.html")]) == 0
+    # 1000 bins of 1 ms, four by four.
+    assert "in bins of 4 ms" in (tmp_path / "plot.html").read_text(encoding="utf-8")
+    assert capsys.readouterr().out.endswith(f"{tmp_path / 'plot.html'}\n")
+
+
 def test_the_page_needs_nothing_else(recording: Path, tmp_path: Path) -> None:
     evil = recording.with_name("<b>&.h5")
     recording.rename(evil)

@@ -13,7 +13,7 @@ from snnface.app.movies import create_movie
 from snnface.app.viewing import view
 from snnface.errors import ConfigError, DataError, ShapeError
 from snnface.events import EventStream, Resolution, write_hdf5
-from snnface.events.pictures import DARK, WHITE
+from snnface.events.pictures import DARK, WHITE, EventColours
 
 
 def write_recording(path: Path, num_steps: int) -> Path:
@@ -164,13 +164,28 @@ def test_wrong_durations_are_refused(recording: Path, tmp_path: Path, capsys: py
     with pytest.raises(ConfigError, match="must be positive; got 0"):
         view(recording, tmp_path / "a.gif", max_seconds=0)
     assert main(["view", str(recording), "--out", str(tmp_path / "a.gif"), "--step-ms", "0"]) == 1
-    assert "at least 0.001 ms; got 0" in capsys.readouterr().err
+    assert "at least 0.001 ms and at most 86,400,000 ms; got 0" in capsys.readouterr().err
+    assert main(["view", str(recording), "--out", str(tmp_path / "a.gif"), "--step-ms", "inf"]) == 1
+    assert "got inf" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("dark", "colours"), [(False, WHITE), (True, DARK)])
+def test_a_sheet_says_which_colour_is_on(tmp_path: Path, dark: bool, colours: EventColours) -> None:
+    view(write_recording(tmp_path / "walk.h5", 1), tmp_path / "walk.png", step_us=1000, dark=dark)
+    with Image.open(tmp_path / "walk.png") as picture:
+        caption = np.asarray(picture.convert("RGB"))[:20]
+    on, off = ((caption == colour).all(axis=2).nonzero()[1] for colour in (colours.on, colours.off))
+    assert on.size > 50
+    assert on.max() < off.min()
 
 
 def test_the_command_says_what_it_drew(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "walk.gif"
     assert main(["view", str(recording), "--out", str(out), "--step-ms", "1"]) == 0
-    assert capsys.readouterr().out == f"{out}: 10 of 10 event frames of 1 ms, at 0.05 x real time\n"
+    assert (
+        capsys.readouterr().out
+        == f"{out}: 10 of 10 event frames of 1 ms, at 0.05 x real time; blue ON, vermilion OFF\n"
+    )
 
 
 @pytest.mark.data

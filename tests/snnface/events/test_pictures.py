@@ -5,7 +5,7 @@ from strategies import event_streams
 from snnface.events import EventStream, Resolution
 from snnface.events.pictures import DARK, WHITE, EventColours, count_picture, event_picture
 
-COLOURS = EventColours(on=(1, 2, 3), off=(4, 5, 6), background=(7, 8, 9))
+COLOURS = EventColours(on=(1, 2, 3), off=(4, 5, 6), background=(7, 8, 9), legend="dark")
 
 
 def test_each_pixel_has_the_colour_of_its_last_event() -> None:

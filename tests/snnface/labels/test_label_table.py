@@ -88,6 +88,9 @@ def test_labels_of_the_clip_go_before_constants_of_the_set(tmp_path: Path) -> No
         ("time,valence\ninf,1\n", "should hold a time; got 'inf'"),
         ("time,frame,valence\n0,0,1\n", "at most one column that says when"),
         ("time\n0\n", "at least one with labels"),
+        ("frame;valence\n0;1\n", "cells should be separated by commas; the header is 'frame;valence'"),
+        ("frame\tvalence\n0\t1\n", "cells should be separated by commas"),
+        ('frame,valence\n0,"1\n1,2\n', "line 3: this is no CSV"),
         ("valence\n0\n1\n", "2 rows for one clip, and no column that says when"),
     ],
 )

@@ -47,10 +47,11 @@ def test_on_the_grid_a_lone_event_comes_with_the_next_frame() -> None:
     assert emulate(ramp, KILOHERTZ, GRID).t_us.tolist() == (np.ceil(crossings * 1000) * 1000).astype(int).tolist()
 
 
-def test_up_and_down_leaves_the_rest_below_a_threshold() -> None:
+@pytest.mark.parametrize("compat", [None, "v2e"])
+def test_up_and_down_leaves_the_rest_below_a_threshold(compat: Compat) -> None:
     ramp = uniform(255 * (1 - np.abs(np.linspace(-1, 1, 1001))))
     # 5.541 / 0.2 = 27 up, the level rests at 5.4; 27 down would need exactly zero.
-    assert counts(emulate(ramp, KILOHERTZ)) == (27, 26)
+    assert counts(emulate(ramp, KILOHERTZ, EmulatorConfig(compat=compat))) == (27, 26)
 
 
 def test_constant_frames_give_no_events() -> None:

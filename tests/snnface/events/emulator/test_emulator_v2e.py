@@ -141,6 +141,67 @@ def test_the_own_mode_has_the_noise_of_v2e_too(reference_folder: Path, seed: int
     assert np.all(np.abs(groups[0] - groups[1]) <= 4 * np.sqrt(groups[0] + groups[1]))
 
 
+def literal_table(frames: np.ndarray, t_us: np.ndarray, config: EmulatorConfig, mismatch: PixelMismatch) -> np.ndarray:
+    """`table` by v2e's equations as they are written, without what is random."""
+    wide, times = frames.astype(np.float64), (t_us - t_us[0]) * 1e-6
+    logs = np.where(wide <= 20, wide * np.log(20) / 20, np.log(np.maximum(wide, 1)))
+    logs = (np.rint(logs * 1e8) / 1e8).astype(np.float32)
+    kind = np.float64 if config.cutoff_hz else np.float32
+    seen, level, rho = logs[0].astype(kind), logs[0].astype(kind), config.refractory_us * 1e-6
+    last = np.full(seen.shape, -rho, np.float32)
+    thetas, rows = (mismatch.theta_on, mismatch.theta_off), []
+    for k in range(1, len(frames)):
+        dt = times[k] - times[k - 1]
+        eps = np.minimum((wide[k] + 20) / 275 * dt * 2 * np.pi * config.cutoff_hz, 1) if config.cutoff_hz else 1
+        seen = ((1 - eps) * seen + eps * logs[k]).astype(kind)
+        leak = dt * config.leak_rate_hz * mismatch.leak_factor * mismatch.theta_on
+        level = (level - leak.astype(np.float32)).astype(kind)
+        difference = (seen - level).astype(np.float32)
+        on, off = (np.maximum(d, 0) // theta for d, theta in zip((difference, -difference), thetas, strict=True))
+        most, left = int(max(on.max(), off.max())), np.zeros(seen.shape)
+        for j in range(1, most + 1):
+            time_s, is_due = times[k - 1] + j * dt / most, (on >= j) | (off >= j)
+            if rho > dt / most:
+                is_due &= np.float32(time_s) - last > np.float32(rho)
+                last[is_due] = time_s
+            left += is_due
+            time_us = int(t_us[0]) + round(time_s * 1e6)
+            rows += [(c, r, difference[r, c] > 0, time_us) for r, c in np.argwhere(is_due)]
+        moved = np.where(difference > 0, left * thetas[0], -left * thetas[1])
+        level = (level + moved.astype(np.float32)).astype(kind)
+    found = np.array(rows, np.int64)
+    return found[np.lexsort(found.T[::-1])]
+
+
+@pytest.mark.parametrize("cutoff_hz", [0.0, 30.0])
+@pytest.mark.parametrize("leak_rate_hz", [0.0, 7.0])
+@pytest.mark.parametrize("refractory_us", [0, 131, 4007])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_events_are_those_of_the_equations(
+    cutoff_hz: float, leak_rate_hz: float, refractory_us: int, kind: type[np.generic]
+) -> None:
+    random = np.random.default_rng(12)
+    config = EmulatorConfig(
+        theta_off=0.13,
+        threshold_spread=0.02,
+        cutoff_hz=cutoff_hz,
+        leak_rate_hz=leak_rate_hz,
+        leak_spread_decades=0.1,
+        refractory_us=refractory_us,
+        compat="v2e",
+    )
+    for size in (Resolution(height=1, width=1), Resolution(height=5, width=7)):
+        steps = random.normal(0, 15, (15, size.height, size.width))
+        frames = np.clip(120 + np.cumsum(steps, axis=0), 0, 255).astype(kind)
+        times = 1_000_000_000 + np.cumsum(random.choice([997, 1009, 40_009], 15))
+        emulator = Emulator(config, size, seed=3)
+        found = table(emulator.push(frames, times))
+        expected = literal_table(frames, times, config, emulator.mismatch)
+        assert len(found) == len(expected) > 0
+        # A time half way between two microseconds may be rounded to either.
+        assert np.all(np.abs(found - expected).max(axis=0) <= [0, 0, 0, 1])
+
+
 def test_events_in_the_dead_time_come_later() -> None:
     # Four thresholds in 1000 us: on the grid at 250, 500, 750, 1000. With a dead time of 600 us the second and
     # the third are held back; their two thresholds stay in the difference, and come in the next interval.
