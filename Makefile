@@ -12,7 +12,7 @@ demo: $(VENV)/installed lava-if-possible
 	$(BIN)/snnface demo --out runs/demo --overwrite
 
 test: $(VENV)/developed lint lava-if-possible
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/developed
 	$(BIN)/ruff check .

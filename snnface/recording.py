@@ -31,6 +31,19 @@ class Recording:
         if self.events is None and self.frames is None:
             raise DataError(f"recording {self.recording_id!r} needs events or frames; it has neither.")
 
+    def required_events(self) -> EventStream:
+        """The events, for whoever cannot do without.
+
+        Raises:
+            DataError: if there are frames only.
+        """
+        if self.events is None:
+            raise DataError(
+                f"recording {self.recording_id!r} holds frames only; events are needed here. "
+                "Emulate them first, or choose a representation of frames."
+            )
+        return self.events
+
     @property
     def window(self) -> TimeWindow:
         """The smallest window that holds every event and every frame time."""

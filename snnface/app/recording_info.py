@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from snnface.events import Resolution, open_events
-from snnface.events.readers import FORMATS, HEAD_BYTES
 from snnface.events.readers.base import Extras
 from snnface.events.statistics import EventStatistics, HotPixel, PixelCounts
 
@@ -95,7 +94,7 @@ def recording_info(path: str | Path, *, resolution: Resolution | None = None, re
     losses = file.losses
     return RecordingInfo(
         name=path.name,
-        format=_format_of(path),
+        format=file.format_name,
         resolution=file.resolution,
         statistics=statistics,
         pixel_counts=pixels.counts,
@@ -123,9 +122,3 @@ def resampled(curve: Float64[np.ndarray, " N"], max_points: int) -> Float64[np.n
     share = -(-len(curve) // max_points)
     borders = np.arange(0, len(curve), share)
     return np.add.reduceat(curve, borders) / np.diff(borders, append=len(curve))
-
-
-def _format_of(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    return next(known.name for known in FORMATS if known.matches(path, head))

@@ -86,9 +86,5 @@ def tonic_dataset(
 
 
 def _events(dataset: FaceDataset, clip: Clip) -> EventStream:
-    events = dataset.recording(clip.recording_id).events
-    if events is None:
-        raise DataError(
-            f"recording {clip.recording_id!r} holds frames only; a tonic data set needs events. Emulate them first."
-        )
+    events = dataset.recording(clip.recording_id).required_events()
     return shift_time(events.between(clip.window), -clip.window.start_us)

@@ -95,22 +95,23 @@ class EventStream:
         """Convert any array-likes to the column types.
 
         Args:
-            polarity: truthy is ON; -1 and 0 are OFF.
+            polarity: above 0 is ON; -1 and 0 are OFF.
 
         Raises:
-            DataError: if a coordinate is negative or does not fit 16 bits.
+            DataError: if a coordinate is negative or does not fit 16 bits, or a coordinate or time is
+                not a whole number.
         """
         coordinates = {}
         for name, values in (("x", x), ("y", y)):
-            wide = np.asarray(values, dtype=np.int64)
+            wide = _whole_numbers(name, values)
             if wide.size and (wide.min() < 0 or wide.max() > 65535):
                 raise DataError(f"event column {name!r} must lie in 0..65535; got {wide.min()}..{wide.max()}.")
             coordinates[name] = wide.astype(np.uint16)
         return cls(
             x=coordinates["x"],
             y=coordinates["y"],
-            t_us=np.array(t_us, dtype=np.int64),
-            polarity=np.asarray(polarity).astype(np.int8) > 0,
+            t_us=_whole_numbers("t_us", t_us).astype(np.int64),
+            polarity=np.asarray(polarity) > 0,
             resolution=resolution,
         )
 
@@ -182,6 +183,19 @@ class EventStream:
     def __repr__(self) -> str:
         window = self.window
         return f"EventStream({len(self)} events, {self.resolution}, [{window.start_us}, {window.end_us}) us)"
+
+
+def _whole_numbers(name: str, values: Any) -> np.ndarray:
+    column = np.asarray(values)
+    kind = column.dtype.kind
+    if kind not in "iubf" or (kind == "f" and not (np.rint(column) == column).all()):
+        raise DataError(
+            f"event column {name!r} must hold whole numbers; it holds {column.dtype}, not all of them whole. "
+            "Round it, times to whole microseconds."
+        )
+    if column.size and not -(1 << 63) <= column.min() <= column.max() < 1 << 63:
+        raise DataError(f"event column {name!r} must fit 63 bits; it holds {column.min()}..{column.max()}.")
+    return column
 
 
 def _read_only(column: np.ndarray) -> np.ndarray:

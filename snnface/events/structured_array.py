@@ -36,8 +36,6 @@ def stream_from_array(events: Shaped[np.ndarray, "..."], resolution: Resolution)
                 f"field {name!r} of the events must hold integers; it holds {events[name].dtype}. "
                 "Round it, times to whole microseconds."
             )
-    if len(events) and int(events["t"].max()) > np.iinfo(np.int64).max:
-        raise DataError(f"field 't' of the events must fit 63 bits; it holds {int(events['t'].max())}.")
     return EventStream.from_arrays(
         x=events["x"], y=events["y"], t_us=events["t"], polarity=events["p"] > 0, resolution=resolution
     )

@@ -6,7 +6,6 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
-from snnface.errors import DataError
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution, TimeWindow
 from snnface.recording import Recording
@@ -62,12 +61,7 @@ class EventPictures(ABC, Generic[C]):
         Raises:
             DataError: if the recording has no events.
         """
-        if recording.events is None:
-            raise DataError(
-                f"recording {recording.recording_id!r} holds frames only; this representation needs events. "
-                "Emulate them first, or choose a representation of frames."
-            )
-        events = recording.events.between(window)
+        events = recording.required_events().between(window)
         slices = self.cutter(window.start_us).cut(np.asarray(events.t_us), window.end_us)
         return self.drawn(events, slices, memory=self.new_memory(), held=None)
 

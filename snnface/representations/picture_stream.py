@@ -13,6 +13,8 @@ __all__ = ["PictureStream"]
 
 # Before every time.
 NEVER = -(1 << 62)
+# Pictures of more bytes than this at once come of a clock that leapt, not of events.
+MAX_BYTES = 1 << 32
 
 
 class PictureStream:
@@ -59,7 +61,8 @@ class PictureStream:
 
         Raises:
             EventOrderError: if an event lies before one of an earlier call, or before its `until_us`.
-            DataError: if the events come from a sensor of another size.
+            DataError: if the events come from a sensor of another size, or time leaps so far ahead that
+                the pictures up to it would take more than 4 GiB.
         """
         if events.resolution != self._sensor:
             raise DataError(f"this stream takes events of a {self._sensor} sensor; these are of {events.resolution}.")
@@ -95,9 +98,15 @@ class PictureStream:
 
     def _complete(self) -> np.ndarray:
         num_waiting = sum(map(len, self._waiting))
-        if self._cutter is None or not self._cutter.is_due(num_waiting, self._until_us):
-            size = self._representation.resolution
-            return np.zeros((0, self._representation.num_channels, size.height, size.width), np.float32)
+        num_due = 0 if self._cutter is None else self._cutter.num_due(num_waiting, self._until_us)
+        size, num_channels = self._representation.resolution, self._representation.num_channels
+        if self._cutter is None or not num_due:
+            return np.zeros((0, num_channels, size.height, size.width), np.float32)
+        if 4 * num_due * num_channels * size.num_pixels > MAX_BYTES:
+            raise DataError(
+                f"{num_due} pictures of {num_channels} x {size} would come at once, up to {self._until_us} us: time "
+                "leapt ahead, or the events came in one piece. Begin a new stream there, or push pieces."
+            )
         events = EventStream.joined(self._waiting, self._sensor)
         slices = self._cutter.cut(np.asarray(events.t_us), self._until_us)
         pictures = self._representation.drawn(events, slices, memory=self._memory, held=self._held)

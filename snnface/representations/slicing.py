@@ -106,11 +106,11 @@ class Cutter:
         """May a step show the picture of the one before?"""
         return isinstance(self._slicing, AtLeast)
 
-    def is_due(self, num_events: int, until_us: int) -> bool:
-        """Would `cut` find anything in this many events?"""
+    def num_due(self, num_events: int, until_us: int) -> int:
+        """How many pictures `cut` would show of this many events."""
         if isinstance(self._slicing, FixedCount):
-            return num_events >= self._slicing.num_events
-        return until_us >= self._step_start_us + self._step_us
+            return num_events // self._slicing.num_events
+        return max(0, (until_us - self._step_start_us) // self._step_us)
 
     def cut(self, t_us: Int64[np.ndarray, " N"], until_us: int) -> Slices:
         """The slices that are complete; the events of each are used up with it.
@@ -128,7 +128,7 @@ class Cutter:
                 return self._by_time(t_us, until_us, 0)
 
     def _by_time(self, t_us: np.ndarray, until_us: int, least: int) -> Slices:
-        num_steps = max(0, (until_us - self._step_start_us) // self._step_us)
+        num_steps = self.num_due(len(t_us), until_us)
         ends = self._step_start_us + np.arange(1, num_steps + 1, dtype=np.int64) * self._step_us
         counts = np.searchsorted(t_us, ends, side="left")
         closes = np.ones(num_steps, bool) if least == 0 else _reaches(counts, least)

@@ -1,6 +1,5 @@
 """Time surfaces: how long ago each pixel had its last event."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +17,8 @@ __all__ = ["TimeSurface", "TimeSurfaceConfig"]
 
 # The time of the last event of a pixel that had none: so long ago that every decay gives 0.
 NEVER_US = -(1 << 62)
+# 30 years; one so slow that 2^62 us do not end it would show events that never were.
+MAX_DECAY_MS = 1e12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class TimeSurfaceConfig:
         slicing: which events make one picture.
 
     Raises:
-        ConfigError: if the step or the decay is below 1 us.
+        ConfigError: if the step or the decay is below 1 us, or the decay above 10^12 ms.
     """
 
     step_ms: float = 33.0
@@ -44,8 +45,8 @@ class TimeSurfaceConfig:
 
     def __post_init__(self) -> None:
         checked_step_us(self.step_ms)
-        if not 0.001 <= self.decay_ms < math.inf:
-            raise ConfigError(f"decay_ms must be at least 0.001; got {self.decay_ms}.")
+        if not 0.001 <= self.decay_ms <= MAX_DECAY_MS:
+            raise ConfigError(f"decay_ms must lie in 0.001..{MAX_DECAY_MS:g}; got {self.decay_ms}.")
 
     @property
     def step_us(self) -> int:

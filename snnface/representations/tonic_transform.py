@@ -84,15 +84,11 @@ class TonicTransform:
             DataError: if the recording has no events, or the transform gives values that are not finite.
             ShapeError: if the transform gives other channels or another size than the config says.
         """
-        if recording.events is None:
-            raise DataError(
-                f"recording {recording.recording_id!r} holds frames only; this representation needs events. "
-                "Emulate them first, or choose a representation of frames."
-            )
+        recorded = recording.required_events()
         size = self.resolution
         pictures = np.zeros((window.num_steps(self.step_us), self.num_channels, size.height, size.width), np.float32)
         for index, step in enumerate(window.steps(self.step_us)):
-            events = recording.events.between(step)
+            events = recorded.between(step)
             if not events.is_empty:
                 pictures[index] = self._picture(events, step)
         return pictures

@@ -75,6 +75,34 @@ def test_minus_one_is_off() -> None:
     assert events.polarity.tolist() == [False, True]
 
 
+@pytest.mark.parametrize("on", [255, 256, 0.5, True])
+def test_whatever_is_above_zero_is_on(on: float) -> None:
+    polarity = np.array([0, on])
+    for dtype in (polarity.dtype, np.float32):
+        events = EventStream.from_arrays(
+            x=[0, 0], y=[0, 0], t_us=[0, 1], polarity=polarity.astype(dtype), resolution=SENSOR
+        )
+        assert events.polarity.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cause"),
+    [
+        ("t_us", 0.5, "'t_us' must hold whole numbers; it holds float64, not all of them whole. Round it"),
+        ("x", 1.5, "'x' must hold whole numbers"),
+        ("t_us", np.nan, "'t_us' must hold whole numbers"),
+        ("y", "one", "'y' must hold whole numbers"),
+        ("t_us", np.uint64(1 << 63), "'t_us' must fit 63 bits; it holds 9223372036854775808"),
+        ("t_us", np.inf, "'t_us' must fit 63 bits; it holds inf"),
+        ("x", -1, "'x' must lie in 0..65535; got -1"),
+    ],
+)
+def test_numbers_that_are_no_place_or_time_are_refused_not_cut(name: str, value: object, cause: str) -> None:
+    columns: dict[str, object] = {"x": [0], "y": [0], "t_us": [0], "polarity": [1]}
+    with pytest.raises(DataError, match=cause):
+        EventStream.from_arrays(**(columns | {name: [value]}), resolution=SENSOR)
+
+
 def test_a_memory_mapped_stream_is_not_copied(tmp_path: Path) -> None:
     for name, dtype in (("x", np.uint16), ("y", np.uint16), ("t", np.int64), ("p", np.bool_)):
         np.save(tmp_path / f"{name}.npy", np.zeros(10, dtype))

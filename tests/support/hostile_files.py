@@ -60,6 +60,10 @@ def _virtual(events: h5py.Group, name: str) -> None:
     events.create_virtual_dataset(name, layout)
 
 
+def _external(events: h5py.Group, name: str) -> None:
+    events.create_dataset(name, (TRILLION,), "u1", external=[("/dev/zero", 0, TRILLION)])
+
+
 def _ring(events: h5py.Group, name: str) -> None:
     events[name] = h5py.SoftLink(f"/events/{name}")
 
@@ -91,10 +95,8 @@ def _ecf(length: int, stored: bytes) -> bytes:
     return memory.getvalue()
 
 
-def _npy(shape: str, values: bytes) -> bytes:
-    text = (
-        f"{{'descr': [('x', '<u2'), ('y', '<u2'), ('t', '<i8'), ('p', '?')], 'fortran_order': False, 'shape': {shape}}}"
-    )
+def _npy(shape: str, values: bytes, *, x: str = "'<u2'", t: str = "'<i8'") -> bytes:
+    text = f"{{'descr': [('x', {x}), ('y', '<u2'), ('t', {t}), ('p', '?')], 'fortran_order': False, 'shape': {shape}}}"
     text = text.ljust(127 - len(text) % 64 + len(text) // 64 * 64) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("ascii") + values
 
@@ -118,14 +120,23 @@ def _aedat3_claiming(count: int) -> bytes:
     return bytes(data)
 
 
+def _half_a_header() -> bytes:
+    data = bytearray(EVENT_FILES["npy"](small_columns()))
+    data[60] ^= 1 << 6
+    return bytes(data)
+
+
 HOSTILE_FILES: dict[str, Callable[[], bytes]] = {
     "hdf5: 10^12 events, none stored": lambda: _dsec(_stores_nothing),
     "hdf5: 10^12 events, one chunk stored": lambda: _dsec(_stores_a_little),
     "hdf5: 10^12 events of a virtual data set": lambda: _dsec(_virtual),
+    "hdf5: 10^12 events of another file": lambda: _dsec(_external),
     "hdf5: links in a ring": lambda: _dsec(_ring),
     "hdf5: links to a device": lambda: _dsec(_elsewhere),
     "hdf5: a chunk of 1 GB": lambda: _dsec(_packed(1 << 30, 1 << 30, zlib.compress(bytes(1 << 16)))),
     "hdf5: a bomb": lambda: _dsec(_packed(1 << 16, 1 << 16, _bomb(3 << 30))),
+    "hdf5: a chunk that unpacks to too little": lambda: _dsec(_packed(64, 64, zlib.compress(bytes(8)))),
+    "hdf5: a chunk of 16 MB that unpacks to 8 bytes": lambda: _dsec(_packed(1 << 24, 1 << 24, zlib.compress(bytes(8)))),
     "hdf5: a garbage chunk": lambda: _dsec(_packed(64, 64, bytes(range(200)))),
     "hdf5: an unknown filter": lambda: _dsec(_unknown_filter),
     "ecf: 10^12 events": lambda: _ecf(TRILLION, struct.pack("<IQ", 16 << 2 | 2, 5)),
@@ -136,11 +147,18 @@ HOSTILE_FILES: dict[str, Callable[[], bytes]] = {
     "npy: 10^12 events": lambda: _npy("(1000000000000,)", bytes(130)),
     "npy: a negative number of events": lambda: _npy("(-5,)", bytes(130)),
     "npy: an expression for a shape": lambda: _npy("(__import__('os').getpid(),)", bytes(130)),
+    "npy: a field of eight times": lambda: _npy("(2,)", bytes(150), t="'<i8', (8,)"),
+    "npy: a field of text": lambda: _npy("(10,)", bytes(130), x="'S2'"),
+    "npy: half a header": _half_a_header,
     "npz: 10^12 events": lambda: _npz(bytes(130), "(1000000000000,)"),
+    "npz: a bomb": lambda: _npz(bytes(300 << 20), f"({(300 << 20) // 13},)"),
     "npz: a bomb behind its events": lambda: _npz(bytes(600 << 20), "(16,)"),
     "aedat4: 2^32 - 1 events in a packet": lambda: _aedat4_claiming(0xFFFF_FFFF),
     "aedat3: 2^31 - 1 events in a packet": lambda: _aedat3_claiming(0x7FFF_FFFF),
     "aedat3: a negative number of events": lambda: _aedat3_claiming(-1),
+    "aedat3: an empty packet of triggers": lambda: (
+        b"#!AER-DAT3.1\r\n#Source 1: DAVIS346\r\n#!END-HEADER\r\n" + struct.pack("<hhiiiiii", 0, 1, 0, 4, 0, 0, 0, 0)
+    ),
     "csv: a line of 300 MB": lambda: b"t,x,y,p\n" + b"1" * (300 << 20),
     "csv: numbers without end": lambda: b"# 20x10\nt,x,y,p\n" + b"9" * 5_000 + b",1,1,1\n5,1,1,1e999999999\n",
 }

@@ -31,7 +31,13 @@ def read(path: str | Path, *, resolution: Resolution | None = None, recover: boo
         DataError: if the file is empty, damaged, or in a format that is not read here.
         EventOrderError: if the events' times run backwards.
     """
-    return open_events(path, resolution=resolution, recover=recover).read()
+    data = open_events(path, resolution=resolution, recover=recover).read()
+    if data.losses and not any(map(len, (data.events, data.frames or (), data.triggers or (), data.imu or ()))):
+        raise DataError(
+            f"{path}: nothing in it could be read; left out were {', '.join(data.losses)}. Copy the file again, and "
+            "see that its sensor has the size that you give."
+        )
+    return data
 
 
 def open_events(path: str | Path, *, resolution: Resolution | None = None, recover: bool = False) -> EventFile:
@@ -53,7 +59,9 @@ def open_events(path: str | Path, *, resolution: Resolution | None = None, recov
                     f"{path} is in the format {known.name}, which is recognised but not read. "
                     f"Convert it to one of: {_readable()}."
                 )
-            return known.open(path, resolution, recover)
+            file = known.open(path, resolution, recover)
+            file.format_name = known.name
+            return file
     raise DataError(
         f"{path} is no event recording in a known format; it begins with {head[:12]!r}. Readable are: {_readable()}."
     )

@@ -130,7 +130,8 @@ class Aedat3File(PieceFile):
                             f"{self.path} holds events of the sources {source} and {packet_source}; one camera a "
                             "file is read. Export each by itself."
                         )
-                if packet.kind in EVENT_BYTES:
+                # The events of an empty packet may have any size, zero too.
+                if packet.kind in EVENT_BYTES and packet.num_events:
                     yield packet
                 start += HEADER.size + packet.num_events * packet.size
 

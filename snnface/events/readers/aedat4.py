@@ -92,6 +92,8 @@ class Aedat4File(PieceFile):
                     end = packet_end(self._container, file, start)
                     with _decoding(self.path):
                         packet = next(decoder, None)
+                    if packet is None:
+                        raise DataError("the decoder stops before the data end")
                 except DataError as error:
                     assembly.damage(
                         f"a packet cannot be decoded: {error.__cause__ or error}. The file is truncated or damaged. "
@@ -99,8 +101,6 @@ class Aedat4File(PieceFile):
                         dropped="damaged packet, with all that follows it",
                         at_byte=start,
                     )
-                    return
-                if packet is None:
                     return
                 yield packet, start
                 start = end

@@ -33,17 +33,18 @@ def axes_of_names(names: Sequence[str]) -> dict[str, int] | None:
 def orders_that_fit(rows: np.ndarray, resolution: Resolution | None) -> list[str]:
     """The known orders in which rows [N, 4] can be events.
 
-    An order fits if polarities are -1, 0 or 1, coordinates are whole numbers inside the sensor (or
-    in 0..65535), and times do not run backwards.
+    A row fits if its polarity is -1, 0 or 1, its coordinates are whole numbers inside the sensor (or
+    in 0..65535), and its time is not before that of the row above. The orders in which the most rows
+    fit are returned, none unless that is more than half: what is wrong with a few rows is told later.
     """
     width, height = (65536, 65536) if resolution is None else (resolution.width, resolution.height)
-    fitting = []
+    num_fitting = {}
     for order in ORDERS:
         t, x, y, p = (rows[:, order.index(axis)] for axis in AXES)
-        is_inside = all(
-            ((column >= 0) & (column < size) & (np.rint(column) == column)).all()
-            for column, size in ((x, width), (y, height))
-        )
-        if is_inside and np.isin(p, (-1, 0, 1)).all() and (np.diff(t) >= 0).all():
-            fitting.append(order)
-    return fitting
+        fits = np.isin(p, (-1, 0, 1))
+        for column, size in ((x, width), (y, height)):
+            fits &= (column >= 0) & (column < size) & (np.rint(column) == column)
+        fits[1:] &= t[1:] >= t[:-1]
+        num_fitting[order] = int(np.count_nonzero(fits))
+    most = max(num_fitting.values())
+    return [order for order, number in num_fitting.items() if number == most and 2 * most > len(rows)]

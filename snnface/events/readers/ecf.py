@@ -21,6 +21,7 @@ from snnface.events.readers.ecf_codec import CAUSES, MAX_CHUNK_BYTES, MAX_CHUNK_
 from snnface.events.readers.hdf5 import append_rows
 from snnface.events.readers.hdf5_dataset import check_dataset, opened, read_rows
 from snnface.events.readers.pieces import EventColumns, PieceFile, check_memory
+from snnface.events.readers.value_checks import MAX_T_US, possible_rows
 from snnface.events.sensor_data import SensorData, Triggers
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
@@ -59,7 +60,10 @@ class EcfFile(PieceFile):
         super().__init__(path, resolution, recover=recover)
 
     def extras(self) -> Extras:
-        return Extras(num_triggers=self._num_triggers)
+        if self._num_triggers is None:
+            return Extras()
+        triggers = self._triggers(self._assembly())
+        return Extras(num_triggers=0 if triggers is None else len(triggers))
 
     def _sensor_data(self, events: EventStream, others: list[Any], assembly: Assembly) -> SensorData:
         return SensorData(events=events, triggers=self._triggers(assembly))
@@ -123,9 +127,11 @@ class EcfFile(PieceFile):
                 raise
             assembly.damage(str(error), dropped="triggers that cannot be read", count=self._num_triggers)
             return None
-        return Triggers(
-            t_us=rows["t"].astype(np.int64), channel=rows["id"].astype(np.uint8), rising=rows["p"].astype(np.int64) > 0
-        )
+        bounds = {f"t of {TRIGGERS}": (rows["t"], -MAX_T_US, MAX_T_US), f"id of {TRIGGERS}": (rows["id"], 0, 255)}
+        possible = possible_rows(assembly, bounds, dropped="triggers with impossible values")
+        if not possible.all():
+            rows = rows[possible]
+        return Triggers(t_us=rows["t"].astype(np.int64), channel=rows["id"].astype(np.uint8), rising=rows["p"] > 0)
 
 
 def _decoded(

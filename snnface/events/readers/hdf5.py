@@ -162,6 +162,7 @@ def _t_offset(path: Path, file: h5py.File) -> int:
     value = file["t_offset"]
     if not isinstance(value, h5py.Dataset) or value.size != 1 or value.dtype.kind not in "iu":
         raise DataError(f"{path}: t_offset must be one integer, in microseconds; it is {value}.")
+    check_dataset(path, value)
     return int(value[()].item())
 
 

@@ -10,6 +10,8 @@ The sensor's size is that of an npz member `frames` [T, H, W], where there is on
 Source: NumPy, "NEP 1: a simple file format for NumPy arrays".
 """
 
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -81,6 +83,7 @@ class NumpyFile(PieceFile):
             sources = _sources(path)
             resolution = resolution or _frame_size(sources)
             self._places = _places(path, sources, resolution)
+            _check_types(path, self._places)
             self._is_seconds = _is_seconds(*self._places["t"])
         if resolution is None:
             raise DataError(
@@ -152,7 +155,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except (
         OSError, EOFError, ValueError, TypeError, RuntimeError, SyntaxError, MemoryError, OverflowError, KeyError,
-        zlib.error, zipfile.BadZipFile,
+        zlib.error, zipfile.BadZipFile, tokenize.TokenError,
     ) as error:  # fmt: skip
         raise DataError(
             f"{path} is a NumPy file but cannot be read ({error}): it is truncated or damaged. Copy it again, or save "
@@ -183,7 +186,10 @@ def _array(opening: Callable[[], AbstractContextManager[BufferedIOBase]]) -> lis
         reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
         if reader is None:
             raise ValueError(f"version {version} of the npy format is not read")
-        shape, is_fortran, dtype = reader(stream)
+        with warnings.catch_warnings():
+            # The syntax of Python 2, which is read, and of damaged headers, which are refused.
+            warnings.simplefilter("ignore")
+            shape, is_fortran, dtype = reader(stream)
         start = stream.tell()
     if dtype.hasobject or dtype.itemsize == 0 or not shape or min(shape) < 0 or min(shape[1:], default=1) == 0:
         return []
@@ -223,6 +229,18 @@ def _places(path: Path, sources: dict[str, list[Source]], resolution: Resolution
     return {axis: (table[0], order.index(axis)) for axis in "txyp"}
 
 
+def _check_types(path: Path, places: Places) -> None:
+    types = {
+        axis: source.dtype[part] if isinstance(part, str) else source.dtype for axis, (source, part) in places.items()
+    }
+    wrong = {axis: str(dtype) for axis, dtype in types.items() if dtype.kind not in "iubf"}
+    if wrong:
+        raise DataError(
+            f"{path}: the columns of events must hold single numbers; these hold others: {wrong}. Save the events with "
+            "numpy.savez(path, t=t, x=x, y=y, p=p)."
+        )
+
+
 def _is_table(found: list[Source]) -> bool:
     if len(found) == 4:
         return True
@@ -256,7 +274,10 @@ def _sample(source: Source) -> np.ndarray:
 
 def _is_seconds(source: Source, part: str | int | None) -> bool:
     times = _column(_sample(source), part)
-    return times.dtype.kind == "f" and bool((np.rint(times) != times).any())
+    if times.dtype.kind != "f":
+        return False
+    times = times[np.isfinite(times)]
+    return bool((np.rint(times) != times).any())
 
 
 def _frame_size(sources: dict[str, list[Source]]) -> Resolution | None:

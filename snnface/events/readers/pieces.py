@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,25 +32,39 @@ class EventColumns:
 
     Args:
         num_events: how many are expected; more find room too.
+        is_whole: whether all events of a file come here, one piece behind another.
     """
 
-    def __init__(self, num_events: int = 0) -> None:
+    def __init__(self, num_events: int = 0, *, is_whole: bool = False) -> None:
         self._arrays = _allocated(num_events)
         self._length = 0
+        self._is_whole = is_whole
 
     def __len__(self) -> int:
         return self._length
 
-    def space(self, num_events: int) -> Columns:
-        """Room for the next events; what `keep` then counts is theirs."""
+    def space(self, num_events: int, *, progress: float = 1.0) -> Columns:
+        """Room for the next events; what `keep` then counts is theirs.
+
+        Args:
+            progress: which part of the file is read with them, above 0; lets a whole file grow in few steps.
+        """
         needed = self._length + num_events
         if needed > len(self._arrays[0]):
-            grown = _allocated(max(needed, 2 * self._length, SMALLEST_SPACE))
+            grown = self._grown(needed, progress)
             for old, new in zip(self._arrays, grown, strict=True):
                 new[: self._length] = old[: self._length]
             self._arrays = grown
         x, y, t_us, polarity = (array[self._length : needed] for array in self._arrays)
         return x, y, t_us, polarity
+
+    def _grown(self, needed: int, progress: float) -> Columns:
+        enough = max(needed, 2 * self._length, SMALLEST_SPACE)
+        if self._is_whole and progress < 1:
+            # Places that are never used cost no memory; hence half as many more, where that is not refused.
+            with suppress(DataError):
+                return _allocated(max(enough, int(1.5 * needed / progress)))
+        return _allocated(enough)
 
     def keep(self, num_events: int) -> None:
         """The first `num_events` places of the last `space` are filled."""
@@ -131,7 +146,7 @@ class PieceFile(EventFile):
 
     def _whole(self, assembly: Assembly, others: list[Any]) -> EventStream:
         """All events, decoded to their final place and checked piece by piece."""
-        columns = EventColumns(self._expected())
+        columns = EventColumns(self._expected(), is_whole=True)
         start = 0
         for at_byte in self._pieces(columns, assembly, others):
             _stream(assembly, columns.taken(start), at_byte)

@@ -4,13 +4,14 @@ import io
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from snnface.errors import DataError
 from snnface.events.readers.assembly import Assembly
-from snnface.events.readers.base import EventFile, Extras
+from snnface.events.readers.base import Extras
+from snnface.events.readers.pieces import EventColumns, PieceFile
 from snnface.events.readers.prophesee_header import HEAD_BYTES, prophesee_header, second_header
 from snnface.events.sensor_data import SensorData, Triggers
 from snnface.events.stream import EventStream
@@ -21,7 +22,6 @@ __all__ = ["FIRST_RESERVED", "NUM_RESERVED", "NUM_SHARED", "NUM_TRIGGERS", "Colu
 
 # A block and what it is decoded to stay in the processor's second cache.
 BLOCK_BYTES = 1 << 18
-EVENT_BYTES = 13
 # A loop may write up to this many places behind its last event before it knows that they are not used.
 SLACK = 12
 
@@ -31,17 +31,7 @@ NUM_TRIGGERS, NUM_RESERVED, FIRST_RESERVED, NUM_SHARED = range(4)
 Columns = tuple[np.ndarray, ...]
 
 
-class Block(NamedTuple):
-    """What one block of words holds; arguments of `Assembly.stream`."""
-
-    x: np.ndarray
-    y: np.ndarray
-    t_us: np.ndarray
-    polarity: np.ndarray
-    at_byte: int
-
-
-class PropheseeFile(EventFile):
+class PropheseeFile(PieceFile):
     """A RAW or DAT file; a format adds its decoder and the size of its words.
 
     Class attributes:
@@ -82,29 +72,12 @@ class PropheseeFile(EventFile):
         self._header = header
         self._data_start = header.num_bytes
 
-    def chunks(self) -> Iterator[EventStream]:
-        assembly = self._assembly()
-        yield from self._streams(assembly)
-        self.losses = assembly.losses()
-
-    def read(self) -> SensorData:
-        assembly, triggers = self._assembly(), list[Triggers]()
-        if self.recover:
-            events = EventStream.joined(list(self._streams(assembly, triggers)), self.resolution)
-        else:
-            events = self._whole(assembly, triggers)
-        self.losses = assembly.losses()
-        return SensorData(
-            events=events,
-            triggers=_joined_triggers(triggers) if self._has_triggers else None,
-            losses=self.losses,
-        )
-
     def extras(self) -> Extras:
-        triggers, num_triggers = list[Triggers](), 0
-        for _ in self._blocks(self._assembly(), triggers):
+        columns, triggers, num_triggers = EventColumns(), list[Triggers](), 0
+        for _ in self._pieces(columns, self._assembly(), triggers):
             num_triggers += sum(map(len, triggers))
             triggers.clear()
+            columns.clear()
         return Extras(num_triggers=num_triggers if self._has_triggers else None)
 
     @abstractmethod
@@ -127,53 +100,24 @@ class PropheseeFile(EventFile):
     def _finish(self, state: np.ndarray) -> None:
         """Called after the last block."""
 
-    def _assembly(self) -> Assembly:
-        return Assembly(self.path, self.resolution, recover=self.recover)
-
-    def _streams(self, assembly: Assembly, triggers: list[Triggers] | None = None) -> Iterator[EventStream]:
-        """Block by block, each in memory of its own; recovering, one block is seen ahead."""
-        waiting: Block | None = None
-        for block in self._blocks(assembly, triggers):
-            if not self.recover:
-                yield assembly.stream(**block._asdict())
-            elif len(block.t_us):
-                if waiting is not None:
-                    yield assembly.stream(**waiting._asdict(), ahead_us=block.t_us)
-                waiting = block
-        if waiting is not None:
-            yield assembly.stream(**waiting._asdict())
-
-    def _whole(self, assembly: Assembly, triggers: list[Triggers]) -> EventStream:
-        """All events, decoded to their final place; each block is checked while it is in the cache."""
-        room, num_events = _Room(self.path.stat().st_size), 0
-        for block in self._blocks(assembly, triggers, room):
-            num_events += len(assembly.stream(**block._asdict()))
-        x, y, t_us, polarity = room.first(num_events)
-        return EventStream.of_checked(x, y, t_us, polarity, self.resolution)
-
-    def _blocks(
-        self, assembly: Assembly, triggers: list[Triggers] | None, room: "_Room | None" = None
-    ) -> Iterator[Block]:
-        """Decode block after block, into `room` one behind another or into new memory each.
-
-        Args:
-            triggers: where to put those of each block, if they are wanted.
-        """
-        state, start = self._new_state(), 0
+    def _pieces(self, columns: EventColumns, assembly: Assembly, others: list[Any]) -> Iterator[int | None]:
+        state = self._new_state()
         scratch = tuple(np.empty(BLOCK_BYTES, dtype) for dtype in (np.int64, np.uint8, np.bool_))
+        file_bytes = self.path.stat().st_size
         for words, at_byte in self._words(assembly):
-            num_places = self._max_events(words) + SLACK
-            places = room.behind(start, num_places, at_byte + words.nbytes) if room else _allocated(num_places)
+            progress = min((at_byte + words.nbytes) / file_bytes, 1.0)
+            places = columns.space(self._max_events(words) + SLACK, progress=progress)
             state[[NUM_TRIGGERS, NUM_RESERVED]] = 0
-            num_events = self._decode(words, state, places, scratch)
+            columns.keep(self._decode(words, state, places, scratch))
             self._report_reserved(assembly, state, at_byte)
-            if triggers is not None and state[NUM_TRIGGERS]:
+            if state[NUM_TRIGGERS]:
                 t_us, channel, rising = (column[: state[NUM_TRIGGERS]].copy() for column in scratch)
-                triggers.append(Triggers(t_us=t_us, channel=channel, rising=rising))
-            start += num_events
-            x, y, t_us, polarity = (place[:num_events] for place in places)
-            yield Block(x, y, t_us, polarity, at_byte)
+                others.append(Triggers(t_us=t_us, channel=channel, rising=rising))
+            yield at_byte
         self._finish(state)
+
+    def _sensor_data(self, events: EventStream, others: list[Any], assembly: Assembly) -> SensorData:
+        return SensorData(events=events, triggers=_joined(others) if self._has_triggers else None)
 
     def _words(self, assembly: Assembly) -> Iterator[tuple[np.ndarray, int]]:
         """Blocks of words and where in the file they begin; all in one buffer, each valid until the next."""
@@ -227,36 +171,6 @@ class PropheseeFile(EventFile):
             )
 
 
-class _Room:
-    """Places for the events of a whole file, as many as the part read so far promises; more when more come."""
-
-    def __init__(self, file_bytes: int) -> None:
-        self._file_bytes = file_bytes
-        self._columns = _allocated(0)
-
-    def behind(self, start: int, num_places: int, num_bytes: int) -> Columns:
-        """Places from `start` on; those before it keep what they hold.
-
-        Args:
-            num_bytes: length of the file up to the words that they are for.
-        """
-        needed = start + num_places
-        if needed > len(self._columns[0]):
-            # Places that are never used cost no memory; hence half as many more, or twice where that is refused.
-            promised = int(1.5 * needed * max(self._file_bytes / num_bytes, 1.0))
-            try:
-                grown = _allocated(promised)
-            except DataError:
-                grown = _allocated(2 * needed)
-            for old, new in zip(self._columns, grown, strict=True):
-                new[:start] = old[:start]
-            self._columns = grown
-        return tuple(column[start:needed] for column in self._columns)
-
-    def first(self, num_events: int) -> Columns:
-        return tuple(column[:num_events] for column in self._columns)
-
-
 def _second_header(data: np.ndarray) -> tuple[int, int] | None:
     return second_header(data.tobytes()) if _may_hold_header(data) else None
 
@@ -280,17 +194,7 @@ def _filled(file: io.RawIOBase, buffer: memoryview) -> int:
     return num_bytes
 
 
-def _allocated(num_places: int) -> Columns:
-    try:
-        return tuple(np.empty(num_places, dtype) for dtype in (np.uint16, np.uint16, np.int64, np.bool_))
-    except MemoryError as error:
-        raise DataError(
-            f"{num_places} events need {num_places * EVENT_BYTES / 1e9:.1f} GB, more than memory holds; go through the "
-            "recording in slices with open_events(path).slices(step_us)."
-        ) from error
-
-
-def _joined_triggers(parts: list[Triggers]) -> Triggers:
+def _joined(parts: list[Triggers]) -> Triggers:
     return Triggers(
         t_us=np.concatenate([np.empty(0, np.int64), *(part.t_us for part in parts)]),
         channel=np.concatenate([np.empty(0, np.uint8), *(part.channel for part in parts)]),

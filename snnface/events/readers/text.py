@@ -32,14 +32,15 @@ PIECE_BYTES = 1 << 22
 class TextFile(PieceFile):
     """A text file of events.
 
-    Conventions: a time whose column is named `.._us` is in microseconds, `.._s` in seconds; else it is
-    in seconds if the first one is written with a decimal point or an exponent, and in
-    microseconds if it is not. Seconds are rounded to the nearest microsecond, halves up. Polarity is
+    Conventions: times whose column is named `.._us` are in microseconds, `.._s` in seconds; else they
+    are in seconds if the first one is written with a decimal point or an exponent, and in
+    microseconds if it is not. Where such times are whole all the same (`7139845.0`), in the first
+    64 kB, they are refused. Seconds are rounded to the nearest microsecond, halves up. Polarity is
     1 (ON), 0 or -1 (OFF).
 
     Raises:
-        DataError: if the columns cannot be told apart, the sensor's size is neither stated nor
-            given, or (unless recovering) a line is no event.
+        DataError: if the columns cannot be told apart, whole times have a decimal point and no unit, the
+            sensor's size is neither stated nor given, or (unless recovering) a line is no event.
     """
 
     def __init__(self, path: Path, *, resolution: Resolution | None = None, recover: bool = False) -> None:

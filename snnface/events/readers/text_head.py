@@ -48,7 +48,7 @@ def text_layout(path: Path, given: Resolution | None) -> TextLayout:
         given: the sensor's size, where the caller knows it.
 
     Raises:
-        DataError: if the columns cannot be told apart, or an impossible size is stated.
+        DataError: if the columns or the unit of the times cannot be told, or an impossible size is stated.
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -63,12 +63,10 @@ def text_layout(path: Path, given: Resolution | None) -> TextLayout:
     if axes is None:
         axes = _axes_by_value(path, [row for _, row in rows[:SAMPLE_LINES]], given or resolution)
     unit = names[axes["t"]].lower().rpartition("_")[2] if names else ""
-    first = rows[0][1] if rows else []
-    time = first[axes["t"]] if len(first) > axes["t"] else ""
     return TextLayout(
         axes=axes,
         num_columns=len(names) if names else 4,
-        is_seconds=unit == "s" or (unit != "us" and bool(re.search(r"[.eE]", time))),
+        is_seconds=unit == "s" if unit in ("s", "us") else _are_seconds(path, [row for _, row in rows], axes["t"]),
         resolution=resolution,
         num_bytes=rows[0][0] if rows else len(head),
     )
@@ -113,6 +111,22 @@ def _axes_by_value(path: Path, rows: list[list[str]], resolution: Resolution | N
             "'t,x,y,p'."
         )
     return {axis: fitting[0].index(axis) for axis in "txyp"}
+
+
+def _are_seconds(path: Path, rows: list[list[str]], column: int) -> bool:
+    """Whether times are seconds: the first one, which decides, has a decimal point or an exponent."""
+    written = [row[column] for row in rows if len(row) > column and NUMBER.fullmatch(row[column])]
+    if not written or not re.search(r"[.eE]", written[0]):
+        return False
+    times = np.array(written, np.float64)
+    # Zeros are as good in either unit; the fractions of seconds may come later.
+    if times.any() and (np.rint(times) == times).all():
+        raise DataError(
+            f"{path}: its times are whole numbers written with a decimal point or an exponent, such as {written[0]}, "
+            "which may be seconds or microseconds; name their column t_s or t_us in a line before the first event, "
+            "such as 't_us,x,y,p'."
+        )
+    return True
 
 
 def _stated_size(path: Path, head: bytes) -> Resolution | None:

@@ -1,17 +1,17 @@
 """Columns of numbers that people wrote, brought to the types of events; impossible values are told or left out."""
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 import numpy as np
 
 from snnface.events.readers.assembly import Assembly
 
-__all__ = ["CheckedColumns", "checked_columns"]
+__all__ = ["MAX_T_US", "CheckedColumns", "checked_columns", "possible_rows"]
 
 # Half of what int64 holds, so that offsets and windows cannot wrap.
 MAX_T_US = 1 << 62
 SECONDS = 1_000_000
-IMPOSSIBLE = "events with impossible values"
 
 
 class CheckedColumns(TypedDict):
@@ -51,21 +51,47 @@ def checked_columns(
         with np.errstate(invalid="ignore", over="ignore"):
             t = np.rint(t.astype(np.float64, copy=False) * SECONDS)
     limit = MAX_T_US - abs(t_offset) if abs(t_offset) < MAX_T_US else -1
-    possible = np.ones(len(t), np.bool_)
-    for name, column, lowest, highest in (
-        ("x", x, 0, 65535),
-        ("y", y, 0, 65535),
-        ("p", p, -1, 1),
-        ("t", t, -limit, limit),
-    ):
-        possible &= _possible(assembly, name, column, lowest, highest)
+    bounds = {"x": (x, 0, 65535), "y": (y, 0, 65535), "p": (p, -1, 1), "t": (t, -limit, limit)}
+    possible = possible_rows(assembly, bounds, dropped="events with impossible values")
     if not possible.all():
         x, y, t, p = x[possible], y[possible], t[possible], p[possible]
     t_us = t.astype(np.int64, copy=False)
     return CheckedColumns(x=x, y=y, t_us=t_us + t_offset if t_offset else t_us, polarity=p)
 
 
-def _possible(assembly: Assembly, name: str, column: np.ndarray, lowest: int, highest: int) -> np.ndarray | np.bool_:
+def possible_rows(
+    assembly: Assembly, bounds: Mapping[str, tuple[np.ndarray, int, int]], *, dropped: str
+) -> np.ndarray | np.bool_:
+    """Which rows hold whole numbers within bounds in every column.
+
+    Args:
+        bounds: by name, a column [N] and the lowest and highest of its possible values.
+        dropped: what the other rows are, for the losses.
+
+    Returns:
+        a bool for each row; a single one where all are possible.
+
+    Raises:
+        DataError: unless recovering, if there are other rows.
+    """
+    possible: np.ndarray | np.bool_ = np.True_
+    causes = []
+    for name, (column, lowest, highest) in bounds.items():
+        found = _possible(column, lowest, highest)
+        if not found.all():
+            worst = column[int(np.argmin(found))]
+            causes.append(f"column {name} must hold whole numbers in {lowest}..{highest}; it holds {worst}")
+            possible = possible & found
+    if causes:
+        assembly.damage(
+            f"{causes[0]}. Mend the file, or leave such {dropped.split()[0]} out (recover=True, --recover).",
+            dropped=dropped,
+            count=int(np.count_nonzero(~possible)),
+        )
+    return possible
+
+
+def _possible(column: np.ndarray, lowest: int, highest: int) -> np.ndarray | np.bool_:
     if column.dtype.kind == "b" or _fits(column.dtype, lowest, highest):
         return np.True_
     # Extremes first: a column is nearly always right, and they cost less than a mask.
@@ -74,13 +100,6 @@ def _possible(assembly: Assembly, name: str, column: np.ndarray, lowest: int, hi
     possible = (column >= lowest) & (column <= highest)
     if column.dtype.kind == "f":
         possible &= np.rint(column) == column
-    worst = column[int(np.argmin(possible))]
-    assembly.damage(
-        f"column {name} must hold whole numbers in {lowest}..{highest}; it holds {worst}. Mend the file, or leave such "
-        "events out (recover=True, --recover).",
-        dropped=IMPOSSIBLE,
-        count=int(len(column) - np.count_nonzero(possible)),
-    )
     return possible
 
 

@@ -107,7 +107,7 @@ def test_a_recording_of_frames_is_refused_when_it_is_reached() -> None:
     pytest.importorskip("tonic", reason="tonic is not installed; `make test` installs it")
     data = TwoTakes()
     mixed = tonic_dataset(data, [data.clips[0], replace(data.clips[1], recording_id="frames")], target="mood")
-    with pytest.raises(DataError, match="recording 'frames' holds frames only; a tonic data set needs events"):
+    with pytest.raises(DataError, match="recording 'frames' holds frames only; events are needed here"):
         mixed[1]
 
 

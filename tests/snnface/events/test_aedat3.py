@@ -121,6 +121,13 @@ def test_packets_of_other_kinds_are_passed(tmp_path: Path) -> None:
     assert len(read(path).events) == 1
 
 
+@pytest.mark.parametrize("kind", range(5))
+def test_an_empty_packet_may_state_a_size_of_zero(tmp_path: Path, kind: int) -> None:
+    path = recording(tmp_path, packet(kind, 0, []), packet(POLARITY, 8, [polarity(5, 1, 3, 1)]))
+    assert read(path).events.t_us.tolist() == [5]
+    assert open_events(path).extras() == (0, 0, 0)
+
+
 def test_events_of_two_cameras_are_refused(tmp_path: Path) -> None:
     one, other = (packet(POLARITY, 8, [polarity(5, 1, 3, 1)], source=source) for source in (1, 2))
     with pytest.raises(DataError, match="holds events of the sources 1 and 2; one camera a file is read"):
@@ -191,7 +198,7 @@ def test_a_file_cut_at_any_byte_is_refused_or_ends_with_a_whole_packet(tmp_path:
             read(path)
             borders += 1
         except DataError:
-            assert len(read(path, recover=True).events) == (end - len(HEADER)) // 36
+            assert len(open_events(path, recover=True).read().events) == (end - len(HEADER)) // 36
     assert borders == 3
 
 

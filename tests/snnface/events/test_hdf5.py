@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from strategies import event_streams
 
 from snnface.errors import DataError, EventOrderError
 from snnface.events import EventStream, Resolution, open_events, read, write_hdf5
 from snnface.events.readers import hdf5
+from snnface.events.readers.hdf5_dataset import read_rows
 from snnface.events.readers.pieces import EventColumns
 
 SENSOR = Resolution(height=10, width=20)
@@ -234,6 +236,101 @@ def test_a_chunk_that_unpacks_to_more_than_it_should_is_refused(tmp_path: Path) 
     assert peak < 10_000_000
 
 
+@pytest.mark.parametrize(
+    ("packing", "stored", "skipped", "cause"),
+    [
+        ({"compression": "gzip"}, zlib.compress(bytes(99)), 0, "does not unpack to its 100 bytes"),
+        ({"compression": "gzip", "shuffle": True}, zlib.compress(bytes(8)), 0, "does not unpack to its 100 bytes"),
+        ({"compression": "gzip"}, bytes(8), 1, "does not unpack to its 100 bytes"),
+        ({"compression": "gzip", "fletcher32": True}, zlib.compress(bytes(8)) + bytes(4), 0, "does not unpack"),
+        ({"compression": "lzf"}, bytes(8), 1, "is missing, too short"),
+    ],
+)
+def test_a_chunk_that_unpacks_to_less_than_it_should_is_refused(
+    tmp_path: Path, packing: dict[str, object], stored: bytes, skipped: int, cause: str
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in "xytp":
+            dataset = file.create_dataset("events/" + name, (100,), "u1", chunks=(100,), **packing)
+            dataset[:] = 0
+        # The library itself would read beyond its end, and crash if that is far enough.
+        dataset.id.write_direct_chunk((0,), stored, skipped)
+    with pytest.raises(DataError, match=rf"a\.h5: chunk 0 of events/p .*{cause}"):
+        read(tmp_path / "a.h5", resolution=SENSOR)
+    with pytest.raises(DataError, match=r"nothing in it could be read; .*100 events in blocks that cannot be read"):
+        read(tmp_path / "a.h5", resolution=SENSOR, recover=True)
+
+
+@settings(max_examples=40)
+@given(
+    values=arrays(np.uint32, st.tuples(st.integers(1, 40), st.integers(1, 5))),
+    chunk=st.tuples(st.integers(1, 9), st.integers(1, 5)),
+    is_shuffled=st.booleans(),
+    has_sums=st.booleans(),
+    data=st.data(),
+)
+def test_rows_unpacked_here_are_those_that_the_library_unpacks(
+    tmp_path_factory: pytest.TempPathFactory,
+    values: np.ndarray,
+    chunk: tuple[int, int],
+    is_shuffled: bool,
+    has_sums: bool,
+    data: st.DataObject,
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "a.h5"
+    shape = (min(chunk[0], len(values)), min(chunk[1], values.shape[1]))
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset(
+            "a", data=values, chunks=shape, compression="gzip", shuffle=is_shuffled, fletcher32=has_sums
+        )
+        start = data.draw(st.integers(0, len(values)))
+        stop = data.draw(st.integers(start, len(values)))
+        np.testing.assert_array_equal(read_rows(path, dataset, start, stop), dataset[start:stop])
+
+
+def test_a_wrong_check_sum_is_noticed(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in "xytp":
+            dataset = file.create_dataset(
+                "events/" + name, (100,), "u1", chunks=(100,), compression="gzip", fletcher32=True
+            )
+            dataset[:] = 0
+        dataset.id.write_direct_chunk((0,), zlib.compress(bytes(100)) + b"\1\2\3\4")
+    with pytest.raises(DataError, match=r"a\.h5 is HDF5 but cannot be read"):
+        read(tmp_path / "a.h5", resolution=SENSOR)
+
+
+def test_columns_that_lie_in_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(bytes(range(100)))
+    layout = h5py.VirtualLayout((100,), "u1")
+    layout[:] = h5py.VirtualSource("b.h5", "p", (100,))
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["p"] = np.ones(100, np.uint8)
+    for name in ("external.h5", "virtual.h5"):
+        with h5py.File(tmp_path / name, "w") as file:
+            for column in "xyt":
+                file["events/" + column] = np.ones(100, np.uint8)
+            if name == "external.h5":
+                file.create_dataset("events/p", (100,), "u1", external=[(str(tmp_path / "secret"), 0, 100)])
+            else:
+                file["events"].create_virtual_dataset("p", layout)
+        for recover in (False, True):
+            with pytest.raises(
+                DataError, match=rf"{name}: events/p does not store its values but points to other files"
+            ):
+                read(tmp_path / name, resolution=SENSOR, recover=recover)
+
+
+def test_a_time_offset_that_lies_in_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(bytes(range(8)))
+    path = dsec(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        del file["t_offset"]
+        file.create_dataset("t_offset", (1,), "<i8", external=[(str(tmp_path / "secret"), 0, 8)])
+    with pytest.raises(DataError, match=r"a\.h5: t_offset does not store its values but points to other files"):
+        read(path, resolution=SENSOR)
+
+
 def test_a_recording_that_unpacks_to_gigabytes_is_read_in_slices_only(tmp_path: Path) -> None:
     count, size = 40_000_000, 1 << 20
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -277,6 +374,16 @@ def test_flipped_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFact
     for recover in (False, True):
         with contextlib.suppress(DataError):
             assert len(read(path, resolution=SENSOR, recover=recover).events) <= 1000
+
+
+def test_a_damage_that_hides_nothing_is_none_when_recovering_either(tmp_path: Path) -> None:
+    path = dsec(tmp_path / "a.h5")
+    content = bytearray(path.read_bytes())
+    content[48:56] = b"\xff\xff\x30\x0d\xcc\x0d\x41\x0d"  # where information for a driver would lie, which has none
+    path.write_bytes(bytes(content))
+    data = read(path, resolution=SENSOR, recover=True)
+    assert_same(data.events, read(path, resolution=SENSOR).events)
+    assert data.losses == ()
 
 
 def test_what_a_file_that_was_cut_off_still_holds_is_recovered(tmp_path: Path) -> None:

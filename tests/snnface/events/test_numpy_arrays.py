@@ -140,6 +140,70 @@ def test_backward_times_are_refused(tmp_path: Path) -> None:
         read(archive(tmp_path, t=[1000, 900, 950], x=X, y=Y, p=P), resolution=SENSOR)
 
 
+@pytest.mark.parametrize(
+    ("field", "dtype", "found"),
+    [
+        ("t", ("<i8", (8,)), r"\('<i8', \(8,\)\)"),
+        ("x", "S2", r"\|S2"),
+        ("y", [("y", "<u2")], r"\[\('y', '<u2'\)\]"),
+        ("t", "<M8[us]", r"datetime64\[us\]"),
+        ("p", "<c8", "complex64"),
+    ],
+)
+def test_fields_that_are_no_single_numbers_are_refused(tmp_path: Path, field: str, dtype: object, found: str) -> None:
+    fields = {"t": "<i8", "x": "<u2", "y": "<u2", "p": "?"} | {field: dtype}
+    path = saved(tmp_path, np.zeros(3, list(fields.items())))
+    with pytest.raises(DataError, match=rf"a\.bin: .* must hold single numbers; .*'{field}': .*{found}"):
+        open_events(path, resolution=SENSOR, recover=True)
+
+
+def test_a_column_that_is_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must hold single numbers; these hold others: \{'t': "):
+        read(archive(tmp_path, t=np.zeros(3, [("a", "<i8")]), x=X, y=Y, p=P), resolution=SENSOR)
+
+
+def test_a_header_that_python_2_wrote_is_read(tmp_path: Path) -> None:
+    path = saved(tmp_path, np.array([(1000, 5, 7, 1)], [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "?")]))
+    path.write_bytes(path.read_bytes().replace(b"(1,), } ", b"(1L,), }"))
+    assert rows(path) == ROWS[:1]
+
+
+def test_a_header_whose_brackets_never_close_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, np.array([(1000, 5, 7, 1)], [("t", "<i8"), ("x", "<u2"), ("y", "<u2"), ("p", "?")]))
+    path.write_bytes(path.read_bytes().replace(b"}", b"{"))
+    with pytest.raises(DataError, match=r"is a NumPy file but cannot be read \("):
+        read(path, resolution=SENSOR)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "loss"),
+    [
+        (0, np.nan, "1 events with impossible values"),
+        (0, np.inf, "1 events with impossible values"),
+        (1, np.nan, "1 events with impossible values"),
+        (2, 48.0, "1 events outside the sensor"),
+        (3, 7.0, "1 events with impossible values"),
+        (0, 900.0, "1 events whose time runs backwards"),
+    ],
+)
+def test_one_wrong_row_does_not_hide_the_order_of_four_columns(
+    tmp_path: Path, column: int, value: float, loss: str
+) -> None:
+    table = np.array([[1000 * k, 5, 7 + k, 1] for k in range(1, 6)], np.float64)
+    table[2, column] = value
+    path = saved(tmp_path, table)
+    with pytest.raises(DataError, match=r"must hold whole numbers|outside the 64x48 sensor|comes after 2000 us"):
+        read(path, resolution=SENSOR)
+    data = read(path, resolution=SENSOR, recover=True)
+    assert data.events.t_us.tolist() == [1000, 2000, 4000, 5000]
+    assert data.losses == (loss,)
+
+
+def test_an_event_with_two_impossible_values_is_counted_once(tmp_path: Path) -> None:
+    path = archive(tmp_path, t=T, x=[1, -2, 3], y=Y, p=[1, 9, 1])
+    assert read(path, resolution=SENSOR, recover=True).losses == ("1 events with impossible values",)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"

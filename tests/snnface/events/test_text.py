@@ -80,6 +80,30 @@ def test_columns_that_cannot_be_told_apart_are_refused(tmp_path: Path, content: 
 
 
 @pytest.mark.parametrize(
+    ("line", "loss"),
+    [
+        ("0.0015 64 7 1", "1 events outside the sensor"),
+        ("0.0005 5 7 1", "1 events whose time runs backwards"),
+        ("0.0015 5 7 3", "1 lines that are no events"),
+    ],
+)
+def test_one_wrong_line_does_not_hide_the_order_of_unnamed_columns(tmp_path: Path, line: str, loss: str) -> None:
+    path = recording(tmp_path, f"0.001 5 7 1\n0.0012 6 8 0\n{line}\n0.0025 7 8 0\n")
+    with pytest.raises(
+        DataError, match=r"outside the 64x48 sensor|comes after 1200 us|should be an event of 4 columns"
+    ):
+        read(path, resolution=SENSOR)
+    data = read(path, resolution=SENSOR, recover=True)
+    assert data.events.t_us.tolist() == [1000, 1200, 2500]
+    assert data.losses == (loss,)
+
+
+def test_columns_of_which_half_fit_no_order_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot be told from their values .*neither fit"):
+        read(recording(tmp_path, "0.001 5 7 1\n0.002 500 7 1\n"), resolution=SENSOR)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "7,1",
@@ -108,6 +132,26 @@ def test_a_line_that_is_no_event_is_refused_or_left_out(tmp_path: Path, line: st
 def test_whole_and_fractional_times_do_not_mix(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the line '2\.5,6,8,0' should be an event"):
         read(recording(tmp_path, "t,x,y,p\n1,5,7,1\n2.5,6,8,0\n"), resolution=SENSOR)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "t,x,y,p\n7139845.0,5,7,1\n7142500.0,6,8,0\n",
+        "7.139845000000000000e+06 5.0e+00 7.0e+00 1.0e+00\n7.142500000000000000e+06 6.0e+00 8.0e+00 0.0e+00\n",
+    ],
+)
+def test_whole_times_with_a_decimal_point_are_refused_until_their_unit_is_named(tmp_path: Path, content: str) -> None:
+    with pytest.raises(DataError, match=r"such as 7\.?139845.*may be seconds or microseconds; name their column"):
+        read(recording(tmp_path, content), resolution=SENSOR)
+    named = "t_us,x,y,p\n" + content.removeprefix("t,x,y,p\n").replace(" ", ",")
+    assert [row[0] for row in rows(recording(tmp_path, named))] == [7_139_845, 7_142_500]
+
+
+def test_a_first_time_of_zero_seconds_leaves_the_fractions_to_those_that_follow(tmp_path: Path) -> None:
+    assert [row[0] for row in rows(recording(tmp_path, "0.000000000 33 39 1\n"))] == [0]
+    content = "0.000000000 33 39 1\n0.000011001 50 15 1\n1.000000000 50 15 1\n"
+    assert [row[0] for row in rows(recording(tmp_path, content))] == [0, 11, 1_000_000]
 
 
 def test_backward_times_are_refused(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_result_does_not_share_memory_with_the_array() -> None:
         (np.zeros((2, 2), TONIC_EVENT), "got 2 axes"),
         (np.zeros(2, [("x", "u2"), ("t", "i8"), ("p", "?")]), "with the fields x, y, t and p"),
         (rows([(0, 0, 1, 1)], t="f8"), "field 't' of the events must hold integers; it holds float64. Round it"),
-        (rows([(0, 0, 2**63, 1)], t="u8"), "field 't' of the events must fit 63 bits"),
+        (rows([(0, 0, 2**63, 1)], t="u8"), "event column 't_us' must fit 63 bits"),
         (rows([(4, 0, 1, 1)]), "event 0 has x = 4, outside the 4x3 sensor"),
         (rows([(-1, 0, 1, 1)]), "event column 'x' must lie in 0..65535; got -1..-1"),
     ],

@@ -11,6 +11,7 @@ from snnface.recording import Recording
 from snnface.representations import (
     AtLeast,
     FixedCount,
+    FixedTime,
     HistogramConfig,
     PictureStream,
     PolarityHistogram,
@@ -131,3 +132,12 @@ def test_an_end_before_the_last_event_is_refused() -> None:
     stream.push(events_at(0, 500))
     with pytest.raises(ConfigError, match="the stream has come to 501 us; it cannot end at 500 us"):
         stream.finish(500)
+
+
+@pytest.mark.parametrize("slicing", [FixedTime(), AtLeast(min_events=5)])
+def test_a_clock_that_leaps_years_ahead_is_refused_before_its_pictures_are_made(slicing: Slicing) -> None:
+    counts = PolarityHistogram(HistogramConfig(step_ms=1.0, resolution=SENSOR, slicing=slicing))
+    stream = PictureStream(counts, SENSOR, start_us=0)
+    stream.push(events_at(10))
+    with pytest.raises(DataError, match=r"63072000000 pictures of 2 x 3x2 would come at once, up to 63072000000000 us"):
+        stream.push(events_at(63_072_000_000_000))

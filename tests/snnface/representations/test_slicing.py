@@ -56,11 +56,11 @@ def test_pictures_by_count_begin_at_the_window_and_leave_out_the_rest() -> None:
     np.testing.assert_array_equal(pictures, [[0, 1, 1, 0], [1, 0, 0, 1]])
 
 
-@pytest.mark.parametrize(("num_events", "until_us", "is_due"), [(1, 99, False), (2, 0, True)])
-def test_a_fixed_count_is_due_with_its_last_event(num_events: int, until_us: int, is_due: bool) -> None:
-    assert Cutter(FixedCount(num_events=2), step_us=10, start_us=0).is_due(num_events, until_us) == is_due
+@pytest.mark.parametrize(("num_events", "until_us", "num_due"), [(1, 99, 0), (2, 0, 1), (5, 0, 2)])
+def test_a_fixed_count_is_due_with_its_last_event(num_events: int, until_us: int, num_due: int) -> None:
+    assert Cutter(FixedCount(num_events=2), step_us=10, start_us=0).num_due(num_events, until_us) == num_due
 
 
 def test_a_step_is_due_when_its_end_is_reached() -> None:
     cutter = Cutter(AtLeast(min_events=2), step_us=10, start_us=5)
-    assert [cutter.is_due(0, until_us) for until_us in (14, 15)] == [False, True]
+    assert [cutter.num_due(0, until_us) for until_us in (-(1 << 62), 14, 15, 34, 35)] == [0, 0, 1, 2, 3]

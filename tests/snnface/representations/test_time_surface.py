@@ -1,6 +1,7 @@
 """Time surfaces."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import event_streams
 
+from snnface.errors import ConfigError
 from snnface.events import EventStream, Resolution, TimeWindow
 from snnface.recording import Recording
 from snnface.representations import AtLeast, FixedCount, TimeSurface, TimeSurfaceConfig
@@ -63,6 +65,18 @@ def test_a_held_surface_stands_still_until_enough_events_have_come() -> None:
     pictures = surfaces(events([0, 5, 12, 38], [0, 1, 1, 2]), TimeWindow(0, 40), config)
     expected = [[0.75, 0.875, 0]] * 3 + [[0, 0.3, 0.95]]
     np.testing.assert_allclose(pictures[:, 0, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("decay_ms", [0.0009, 1.1e12, math.inf, math.nan])
+def test_a_decay_that_is_too_fast_or_too_slow_is_refused(decay_ms: float) -> None:
+    with pytest.raises(ConfigError, match=r"decay_ms must lie in 0\.001\.\.1e\+12; got"):
+        TimeSurfaceConfig(decay_ms=decay_ms)
+
+
+@pytest.mark.parametrize("decay", ["exponential", "linear"])
+def test_however_slow_the_decay_a_pixel_without_events_shows_none(decay: Literal["exponential", "linear"]) -> None:
+    config = TimeSurfaceConfig(step_ms=0.1, decay=decay, decay_ms=1e12, resolution=SENSOR)
+    assert surfaces(events([50], [1]), TimeWindow(0, 100), config)[0, 0, 0].tolist() == [0, 1, 0]
 
 
 @settings(deadline=None, max_examples=60)
