@@ -7,13 +7,13 @@ from jaxtyping import Float, Shaped, UInt8
 from PIL import Image
 
 from snnface.errors import ShapeError
+from snnface.events.pictures import WHITE
 from snnface.representations.histogram import ON_CHANNEL
 
 __all__ = ["event_montage", "png_bytes"]
 
 # As in the figures: blue for ON, vermilion for OFF.
-_ON = np.array([0, 114, 178], np.float32)
-_OFF = np.array([213, 94, 0], np.float32)
+_ON, _OFF = np.array(WHITE.on, np.float32), np.array(WHITE.off, np.float32)
 _GAP = 4
 _STEP_PX = 96
 
