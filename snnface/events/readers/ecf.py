@@ -19,7 +19,7 @@ from snnface.events.readers.assembly import Assembly
 from snnface.events.readers.base import Extras
 from snnface.events.readers.ecf_codec import CAUSES, MAX_CHUNK_BYTES, MAX_CHUNK_EVENTS, decode_chunk
 from snnface.events.readers.hdf5 import append_rows
-from snnface.events.readers.hdf5_dataset import check_dataset, opened, read_rows
+from snnface.events.readers.hdf5_dataset import check_dataset, filter_codes, opened, read_rows
 from snnface.events.readers.pieces import EventColumns, PieceFile, check_memory
 from snnface.events.readers.value_checks import MAX_T_US, possible_rows
 from snnface.events.sensor_data import SensorData, Triggers
@@ -51,7 +51,7 @@ class EcfFile(PieceFile):
             events = _dataset(path, file, EVENTS, ("x", "y", "p", "t"))
             resolution = resolution or _geometry(path, file)
             self._num_events = len(events)
-            self._is_packed = _filters(events) == [ECF_FILTER]
+            self._is_packed = filter_codes(events) == [ECF_FILTER]
             self._num_triggers = len(_dataset(path, file, TRIGGERS, ("p", "t", "id"))) if TRIGGERS in file else None
             if self._is_packed:
                 _check_claim(path, events)
@@ -167,11 +167,6 @@ def _dataset(path: Path, file: h5py.File, name: str, fields: tuple[str, ...]) ->
         check_dataset(path, dataset)
         check_memory(path, len(dataset))
     return dataset
-
-
-def _filters(dataset: h5py.Dataset) -> list[int]:
-    plist = dataset.id.get_create_plist()
-    return [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
 
 
 def _check_claim(path: Path, events: h5py.Dataset) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     Buffer = Any
 
-__all__ = ["check_dataset", "holds", "opened", "read_rows"]
+__all__ = ["check_dataset", "filter_codes", "holds", "opened", "read_rows"]
 
 # Filters of the HDF5 library itself, by number.
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
@@ -129,7 +129,7 @@ def read_rows(path: Path, dataset: h5py.Dataset, start: int, stop: int) -> np.nd
         DataError: if a chunk holds more or less than it should.
         OSError: if the HDF5 library finds it damaged.
     """
-    filters = _filters(dataset)
+    filters = filter_codes(dataset)
     places = _chunk_places(dataset, start, stop) if filters else iter(())
     if DEFLATE not in filters or not set(filters) <= {DEFLATE, SHUFFLE, FLETCHER32}:
         for place in places:
@@ -147,7 +147,8 @@ def read_rows(path: Path, dataset: h5py.Dataset, start: int, stop: int) -> np.nd
     return np.asarray(dataset[start:stop]) if FLETCHER32 in filters else rows[start - first : stop - first]
 
 
-def _filters(dataset: h5py.Dataset) -> list[int]:
+def filter_codes(dataset: h5py.Dataset) -> list[int]:
+    """The codes of the filters that each chunk went through, in order."""
     plist = dataset.id.get_create_plist()
     return [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
 
