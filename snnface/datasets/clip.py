@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from snnface.errors import DataError
@@ -28,6 +28,11 @@ class Clip:
         subject: who is seen; splits keep subjects apart by this name.
         labels: target name -> class index (int), number (float) or array of either.
             A label that is not known is left out, never NaN or -1.
+        label_t_us: the times of labels over time, int64 [S] in the recording's clock: row s of
+            an array of S rows holds at label_t_us[s]. None where no label changes in the clip.
+
+    Raises:
+        DataError: if label times do not rise.
     """
 
     clip_id: str
@@ -35,6 +40,11 @@ class Clip:
     subject: str
     window: TimeWindow
     labels: Mapping[str, Label]
+    label_t_us: Int64[np.ndarray, " S"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.label_t_us is not None and (np.diff(self.label_t_us) <= 0).any():
+            raise DataError(f"the label times of clip {self.clip_id!r} must rise.")
 
 
 @runtime_checkable

@@ -21,8 +21,8 @@ from snnface.events.stream import EventStream
 from snnface.events.window import Resolution, TimeWindow
 from snnface.events.writers import write_hdf5
 from snnface.faces.action_units import VALENCE_AROUSAL, action_unit
-from snnface.faces.scene import Person, Scene, SceneConfig
-from snnface.faces.trajectories import Trajectory, TrajectoryConfig, drawn_trajectory
+from snnface.faces.motion.trajectories import Trajectory, TrajectoryConfig, drawn_trajectory
+from snnface.faces.scene.scene import Person, Scene, SceneConfig
 from snnface.files import write_text
 from snnface.recording import Recording
 from snnface.seeding import SeedTree
@@ -214,6 +214,7 @@ class SyntheticFaces:
                     "valence_arousal": mood.astype(np.float32),
                 }
             ),
+            label_t_us=t_us,
         )
 
     def _events(self, part: "_Part") -> EventStream:

@@ -1,14 +1,14 @@
 """Faces: action units, landmarks, the built-in 3-D face, its motion, and its pictures."""
 
 from snnface.faces.action_units import ACTION_UNITS, ActionUnit, action_unit
-from snnface.faces.camera import OrthographicCamera
 from snnface.faces.complexion import Complexion
 from snnface.faces.landmarks import MIRROR68, mean_landmarks
 from snnface.faces.model import FaceMesh
-from snnface.faces.procedural import ProceduralFace
-from snnface.faces.render import FaceRenderer, Light
-from snnface.faces.scene import Person, Scene, SceneConfig
-from snnface.faces.trajectories import Activation, Trajectory, TrajectoryConfig, drawn_trajectory
+from snnface.faces.motion.trajectories import Activation, Trajectory, TrajectoryConfig, drawn_trajectory
+from snnface.faces.procedural.face import ProceduralFace
+from snnface.faces.rendering.camera import OrthographicCamera
+from snnface.faces.rendering.renderer import FaceRenderer, Light
+from snnface.faces.scene.scene import Person, Scene, SceneConfig
 
 __all__ = [
     "ACTION_UNITS",

@@ -2,16 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Int8, Int32
+from jaxtyping import Float, Float32, Float64, Int8, Int32
 
 from snnface.errors import DataError
+from snnface.faces.complexion import Complexion
+from snnface.faces.landmarks import NUM_LANDMARKS
 
-__all__ = ["PARTS", "FaceMesh"]
+__all__ = ["PARTS", "FaceMesh", "MorphableFace", "landmarks_at_vertices"]
 
 PARTS = ("skin", "head", "eyeball", "limbus", "iris", "pupil", "mouth interior", "teeth", "neck")
 """What a vertex belongs to; `FaceMesh.part` indexes this."""
+
+_ARRAYS = (
+    *("mean", "triangles", "identity", "identity_std", "expression"),
+    *("landmark_vertices", "landmark_weights", "part", "albedo"),
+)
+
+
+def landmarks_at_vertices(vertices: Int32[np.ndarray, " 68"]) -> dict[str, np.ndarray]:
+    """`landmark_vertices` and `landmark_weights` of points that are vertices."""
+    weights = np.zeros((NUM_LANDMARKS, 3), dtype=np.float32)
+    weights[:, 0] = 1.0
+    return {"landmark_vertices": np.repeat(vertices[:, None], 3, 1), "landmark_weights": weights}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -26,9 +41,10 @@ class FaceMesh:
         triangles: vertex triples, counter-clockwise seen from outside.
         identity: offsets for a coefficient of 1; `identity_std` is each coefficient's spread.
         expression: offsets for a weight of 1, in the order of `expression_names`.
-        landmarks68: the vertex of each of the 68 points.
+        landmark_vertices, landmark_weights: each of the 68 points as a mean of three vertices; the
+            weights of a point sum to 1. A point that is a vertex has it once, with weight 1.
         part: index into `PARTS`.
-        albedo: reflectance, 0..1.
+        albedo: linear red, green and blue reflectance, 0..1.
         action_units: FACS code -> {expression name: weight at full intensity}.
 
     Raises:
@@ -41,13 +57,14 @@ class FaceMesh:
     identity_std: Float32[np.ndarray, " KI"]
     expression: Float32[np.ndarray, "KE V 3"]
     expression_names: tuple[str, ...]
-    landmarks68: Int32[np.ndarray, " 68"]
+    landmark_vertices: Int32[np.ndarray, "68 3"]
+    landmark_weights: Float32[np.ndarray, "68 3"]
     part: Int8[np.ndarray, " V"]
-    albedo: Float32[np.ndarray, " V"]
+    albedo: Float32[np.ndarray, "V 3"]
     action_units: Mapping[int, Mapping[str, float]]
 
     def __post_init__(self) -> None:
-        for name in ("triangles", "landmarks68"):
+        for name in ("triangles", "landmark_vertices"):
             index = getattr(self, name)
             if index.size and (index.min() < 0 or index.max() >= len(self.mean)):
                 raise DataError(f"{name} must index {len(self.mean)} vertices; got {index.min()}..{index.max()}.")
@@ -58,10 +75,17 @@ class FaceMesh:
         unknown = {name for weights in self.action_units.values() for name in weights} - {*self.expression_names}
         if unknown:
             raise DataError(f"action units use expressions that are not there: {', '.join(sorted(unknown))}.")
-        for name in ("mean", "triangles", "identity", "identity_std", "expression", "landmarks68", "part", "albedo"):
+        if not np.allclose(self.landmark_weights.sum(1), 1, atol=1e-4):
+            raise DataError("the three weights of every landmark must sum to 1.")
+        for name in _ARRAYS:
             view = getattr(self, name).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
+
+    def landmarks(self, vertices: Float[np.ndarray, "*B V 3"]) -> Float64[np.ndarray, "*B 68 3"]:
+        """The 68 points of faces, or their offsets in a basis: what is linear in the vertices."""
+        corners = vertices[..., self.landmark_vertices, :].astype(np.float64)
+        return (corners * self.landmark_weights[..., None]).sum(-2)
 
     def vertices(
         self,
@@ -89,3 +113,27 @@ class FaceMesh:
             for name, share in self.action_units[code].items():
                 weights[self.expression_names.index(name)] += share * intensity
         return weights
+
+
+@runtime_checkable
+class MorphableFace(Protocol):
+    """A face that people can be drawn from: what a scene needs, built-in or from a file.
+
+    Attributes:
+        mesh: in outer-eye distances, origin between the outer eye corners.
+        num_shapes: how many numbers tell a person's shape.
+    """
+
+    @property
+    def mesh(self) -> FaceMesh: ...
+
+    @property
+    def num_shapes(self) -> int: ...
+
+    def coefficients(self, shape: Float64[np.ndarray, " S"]) -> Float64[np.ndarray, " KI"]:
+        """Identity coefficients of the mesh for a shape; a random person's shape is normal with spread 1."""
+        ...
+
+    def albedo(self, complexion: Complexion) -> Float32[np.ndarray, "V 3"]:
+        """Linear red, green and blue reflectance of every vertex for one person's colours."""
+        ...

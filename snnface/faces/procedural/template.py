@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float64, Int8, Int32, Int64
 
 from snnface.errors import ConfigError
-from snnface.faces.curves import hermite
 from snnface.faces.landmarks import MIRROR68, mean_landmarks
+from snnface.faces.procedural.curves import hermite
 
 __all__ = ["EYE_CORNERS", "MOUTH_CORNER", "Template", "eye_slit_height", "mouth_slit_height", "outline"]
 

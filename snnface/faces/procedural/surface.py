@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int8
 
-from snnface.faces.curves import hermite, smooth_ramp
 from snnface.faces.landmarks import mean_landmarks
-from snnface.faces.template import EYE_CORNERS, Template, eye_slit_height, outline
+from snnface.faces.procedural.curves import hermite, smooth_ramp
+from snnface.faces.procedural.template import EYE_CORNERS, Template, eye_slit_height, outline
 
 __all__ = ["Lids", "SkinSurface"]
 

@@ -11,12 +11,13 @@ from snnface.errors import ConfigError
 from snnface.events.emulator import Emulator, EmulatorConfig
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
-from snnface.faces.camera import OrthographicCamera
 from snnface.faces.complexion import Complexion
-from snnface.faces.identity import IDENTITY_MODES
-from snnface.faces.procedural import ProceduralFace
-from snnface.faces.render import FaceRenderer, Light
-from snnface.faces.trajectories import Trajectory
+from snnface.faces.motion.trajectories import Trajectory
+from snnface.faces.procedural.face import ProceduralFace
+from snnface.faces.procedural.identity import IDENTITY_MODES
+from snnface.faces.rendering.camera import OrthographicCamera
+from snnface.faces.rendering.colour import luminance
+from snnface.faces.rendering.renderer import FaceRenderer, Light
 
 __all__ = ["Person", "Scene", "SceneConfig"]
 
@@ -122,7 +123,7 @@ class Scene:
             vertices=face.mesh.vertices(face.coefficients(self.person.shape)),
             expression=face.mesh.expression,
             triangles=face.mesh.triangles,
-            albedo=face.albedo(self.person.complexion),
+            albedo=luminance(face.albedo(self.person.complexion)),
             background=self.background,
             light=self.light,
             supersampling=self.config.supersampling,
@@ -139,10 +140,10 @@ class Scene:
         Positions of the face's points, seen or hidden.
         """
         face = _face(self.config.face_cell)
-        mesh, index = face.mesh, face.mesh.landmarks68
-        neutral = mesh.vertices(face.coefficients(self.person.shape))[index].astype(np.float64)
+        mesh = face.mesh
+        neutral = mesh.landmarks(mesh.vertices(face.coefficients(self.person.shape)))
         weights = self.weights(trajectory, t_us)
-        points = neutral + np.tensordot(weights, mesh.expression[:, index], 1)
+        points = neutral + np.tensordot(weights, mesh.landmarks(mesh.expression), 1)
         maps = self.camera.matrices(trajectory.poses(t_us))
         return (points @ maps[:, :2, :3].transpose(0, 2, 1) + maps[:, None, :2, 3]).astype(np.float32)
 

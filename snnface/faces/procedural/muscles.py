@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from snnface.faces.curves import smooth_ramp
-from snnface.faces.surface import Lids
-from snnface.faces.template import MOUTH_CORNER, Template, mouth_slit_height
+from snnface.faces.procedural.curves import smooth_ramp
+from snnface.faces.procedural.surface import Lids
+from snnface.faces.procedural.template import MOUTH_CORNER, Template, mouth_slit_height
 
 __all__ = ["CONTROLS", "JAW_UNITS", "MOTION", "expression_offsets"]
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
-from snnface.faces.camera import OrthographicCamera
-from snnface.faces.procedural import ProceduralFace
-from snnface.faces.render import FaceRenderer, Light
+from snnface.faces.procedural.face import ProceduralFace
+from snnface.faces.rendering.camera import OrthographicCamera
+from snnface.faces.rendering.colour import luminance
+from snnface.faces.rendering.renderer import FaceRenderer, Light
 
 REST = np.zeros((1, 5))
 CAMERA = OrthographicCamera(scale_px=10, column_px=5, row_px=7)
@@ -46,7 +47,7 @@ def face_renderer(size: int = 32) -> tuple[ProceduralFace, FaceRenderer]:
         vertices=face.mesh.mean,
         expression=face.mesh.expression,
         triangles=face.mesh.triangles,
-        albedo=face.mesh.albedo,
+        albedo=luminance(face.mesh.albedo),
         background=np.full((size, size), 40, np.float32),
     )
 

@@ -8,10 +8,10 @@ import pytest
 from snnface.errors import ConfigError
 from snnface.events.emulator import EmulatorConfig
 from snnface.events.window import Resolution
-from snnface.faces.procedural import ProceduralFace
-from snnface.faces.render import FaceRenderer, Light
-from snnface.faces.scene import Person, Scene, SceneConfig
-from snnface.faces.trajectories import Activation, Sway, Trajectory
+from snnface.faces.motion.trajectories import Activation, Sway, Trajectory
+from snnface.faces.procedural.face import ProceduralFace
+from snnface.faces.rendering.renderer import FaceRenderer, Light
+from snnface.faces.scene.scene import Person, Scene, SceneConfig
 
 CLIP_US = 300_000
 STILL = Trajectory(activations=())
@@ -86,8 +86,8 @@ def test_no_landmark_moves_more_than_half_a_pixel_between_frames() -> None:
 
 def test_leaving_frames_out_and_cutting_into_blocks_changes_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scene().events(moving(12), CLIP_US, IDEAL)
-    monkeypatch.setattr("snnface.faces.scene._BLOCK_BYTES", 4 * 64 * 64 * 7)
-    monkeypatch.setattr("snnface.faces.scene._worth_showing", lambda state: np.ones(len(state), dtype=bool))
+    monkeypatch.setattr("snnface.faces.scene.scene._BLOCK_BYTES", 4 * 64 * 64 * 7)
+    monkeypatch.setattr("snnface.faces.scene.scene._worth_showing", lambda state: np.ones(len(state), dtype=bool))
     pieces = scene().events(moving(12), CLIP_US, IDEAL)
     for column in ("x", "y", "t_us", "polarity"):
         np.testing.assert_array_equal(getattr(whole, column), getattr(pieces, column))
@@ -105,7 +105,7 @@ def test_landmarks_lie_under_a_dot_painted_on_the_face(index: int) -> None:
     painted = shot.renderer()
     face = ProceduralFace.build(config.face_cell)
     albedo = np.zeros(len(face.mesh.albedo), np.float32)
-    albedo[face.mesh.landmarks68[index]] = 1.0
+    albedo[face.mesh.landmark_vertices[index, 0]] = 1.0
     dots = FaceRenderer(
         vertices=painted.vertices,
         expression=painted.expression,

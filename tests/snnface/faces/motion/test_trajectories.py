@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from snnface.errors import ConfigError
 from snnface.faces.action_units import ACTION_UNITS
-from snnface.faces.trajectories import Activation, Sway, Trajectory, TrajectoryConfig, drawn_trajectory
+from snnface.faces.motion.trajectories import Activation, Sway, Trajectory, TrajectoryConfig, drawn_trajectory
 
 CLIP_US = 660_000
 BUMP = Activation(code=12, onset_us=1000, apex_us=3000, fall_us=4000, offset_us=8000, intensity=0.5)

@@ -7,9 +7,9 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from snnface.faces.curves import smooth_ramp
-from snnface.faces.surface import Lids
-from snnface.faces.template import EYE_CORNERS, mouth_slit_height
+from snnface.faces.procedural.curves import smooth_ramp
+from snnface.faces.procedural.surface import Lids
+from snnface.faces.procedural.template import EYE_CORNERS, mouth_slit_height
 
 __all__ = ["IDENTITY_MODES", "IdentityBasis", "identity_basis"]
 

@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64, Int32
 
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
-from snnface.faces.rasteriser import render_frames
+from snnface.faces.rendering.rasteriser import render_frames
 
 __all__ = ["FaceRenderer", "Light"]
 

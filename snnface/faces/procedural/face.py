@@ -12,14 +12,15 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float32, Float64, Int8
 
-from snnface.faces.complexion import Complexion, skin_albedo
-from snnface.faces.curves import smooth_ramp
-from snnface.faces.features import Piece, ear, eye, mouth_bag, neck, teeth, turned_iris
-from snnface.faces.identity import identity_basis
-from snnface.faces.model import PARTS, FaceMesh
-from snnface.faces.muscles import JAW_UNITS, MOTION, expression_offsets
-from snnface.faces.surface import Lids, SkinSurface
-from snnface.faces.template import Template
+from snnface.faces.complexion import Complexion
+from snnface.faces.model import PARTS, FaceMesh, landmarks_at_vertices
+from snnface.faces.procedural.curves import smooth_ramp
+from snnface.faces.procedural.features import Piece, ear, eye, mouth_bag, neck, teeth, turned_iris
+from snnface.faces.procedural.identity import IDENTITY_MODES, identity_basis
+from snnface.faces.procedural.muscles import JAW_UNITS, MOTION, expression_offsets
+from snnface.faces.procedural.painting import skin_albedo
+from snnface.faces.procedural.surface import Lids, SkinSurface
+from snnface.faces.procedural.template import Template
 
 __all__ = ["ProceduralFace"]
 
@@ -88,7 +89,7 @@ class ProceduralFace:
             identity_std=basis.spread.astype(np.float32),
             expression=expression.astype(np.float32),
             expression_names=names,
-            landmarks68=template.landmarks68,
+            **landmarks_at_vertices(template.landmarks68),
             part=whole.part,
             albedo=_painted(whole, side, Complexion()),
             action_units=action_units,
@@ -99,15 +100,20 @@ class ProceduralFace:
         """Identity coefficients of this mesh for amounts of the named `IDENTITY_MODES`."""
         return shape @ self.mixing
 
-    def albedo(self, complexion: Complexion) -> Float32[np.ndarray, " V"]:
-        """Reflectance of every vertex for one person's colours."""
+    @property
+    def num_shapes(self) -> int:
+        return len(IDENTITY_MODES)
+
+    def albedo(self, complexion: Complexion) -> Float32[np.ndarray, "V 3"]:
+        """Linear red, green and blue reflectance of every vertex for one person's colours."""
         return _painted(self.whole, self.side, complexion)
 
 
-def _painted(whole: Piece, side: Int8[np.ndarray, " V"], complexion: Complexion) -> Float32[np.ndarray, " V"]:
+def _painted(whole: Piece, side: Int8[np.ndarray, " V"], complexion: Complexion) -> Float32[np.ndarray, "V 3"]:
     painted = skin_albedo(complexion, whole.anchor, side, whole.part)
     own = np.where(whole.part == PARTS.index("iris"), complexion.iris, whole.albedo)
-    return np.where(np.isnan(own), painted, own).astype(np.float32)
+    grey = np.where(np.isnan(own), painted, own)
+    return np.repeat(grey[:, None], 3, 1).astype(np.float32)
 
 
 def _joined(pieces: list[Piece]) -> Piece:

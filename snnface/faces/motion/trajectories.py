@@ -14,8 +14,8 @@ from jaxtyping import Float64, Int64
 
 from snnface.errors import ConfigError
 from snnface.faces.action_units import COMPANIONS, action_unit
-from snnface.faces.camera import POSE_NAMES
-from snnface.faces.curves import raised_cosine, smoother_ramp
+from snnface.faces.procedural.curves import raised_cosine, smoother_ramp
+from snnface.faces.rendering.camera import POSE_NAMES
 
 __all__ = ["Activation", "Sway", "Trajectory", "TrajectoryConfig", "drawn_trajectory"]
 
