@@ -17,7 +17,7 @@ MAY_IMPORT = {
 }
 # Inside snnface a layer may import its own and lower ones.
 LAYERS = [
-    {"errors", "seeding", "shapes", "jit", "files", "config", "jobs"},
+    {"errors", "seeding", "shapes", "jit", "files", "arrays", "pickles", "config", "jobs"},
     {"events"},
     {"recording"},
     {"representations", "labels"},
@@ -98,14 +98,14 @@ def test_every_module_of_snnface_has_a_layer() -> None:
     assert found == known
 
 
-def test_no_module_unpickles() -> None:
+def test_only_the_module_for_it_unpickles() -> None:
     offenders = [
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in sources(package)
         if any(
-            isinstance(node, ast.Import | ast.ImportFrom) and any("pickle" in alias.name for alias in node.names)
+            isinstance(node, ast.Import | ast.ImportFrom) and any(alias.name == "pickle" for alias in node.names)
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         )
     ]
-    assert offenders == []
+    assert offenders == ["snnface/pickles.py"]

@@ -1,0 +1,181 @@
+"""Pickles of others, read without running anything: plain values and arrays, all else is refused.
+
+Python's pickle can call any function when a file is opened. Here only stand-ins for
+numpy's constructors and for the names that the caller lists can be called. Nothing of ours is ever written so.
+"""
+
+import pickle
+import re
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnface.errors import ConfigError, DataError
+
+__all__ = ["PlainValues", "read_pickle", "read_pickled_array"]
+
+PlainValues = Mapping[tuple[str, str], Callable[..., Any]]
+"""(module, name) in the file -> what is called in its place."""
+
+
+class _Dtype:
+    """Stands in for a numpy.dtype: a byte order and one of numpy's plain types."""
+
+    def __init__(self, name: str, *flags: object) -> None:
+        if PLAIN_DTYPE.fullmatch(str(name)) is None:
+            raise pickle.UnpicklingError(f"it holds array elements of the type {name!r}")
+        self.name, self.order = name, "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
+            raise pickle.UnpicklingError("it holds arrays of records")
+        self.order = state[1]
+
+    def array(self, data: Any, shape: tuple[int, ...], order: str) -> np.ndarray:
+        if self.name.startswith("O"):
+            values = np.empty(len(data), dtype=object)
+            values[:] = [_plain(value) for value in data]
+        else:
+            # Python 2 wrote the bytes of an array as text.
+            raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
+            values = np.frombuffer(raw, np.dtype(self.name).newbyteorder(self.order))
+        return values.reshape(shape, order="F" if order == "F" else "C")
+
+
+class _Array:
+    """Stands in for a numpy.ndarray while it is rebuilt: its own __setstate__ trusts the file too much."""
+
+    def __init__(self, *start: object) -> None:
+        self.value: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        shape, dtype, is_fortran, data = state[-4:]
+        self.value = dtype.array(data, shape, "F" if is_fortran else "C")
+
+
+def _from_buffer(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
+    return dtype.array(data, shape, order)
+
+
+def _scalar(dtype: _Dtype, data: Any) -> Any:
+    return dtype.array(data, (1,), "C")[0]
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it holds bytes in the encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+def _plain(value: Any) -> Any:
+    """The value with every stand-in replaced."""
+    if isinstance(value, _Array):
+        return value.value
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+PLAIN_DTYPE = re.compile(r"[biufcSUVO?]\d{0,9}")
+# A name that is mentioned, never called.
+_MENTIONED = object()
+_PLAIN: dict[tuple[str, str], Any] = {
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+    ("numpy", "ndarray"): _MENTIONED,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _latin1,
+    ("collections", "OrderedDict"): OrderedDict,
+}
+_DAMAGE = (
+    *(pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, KeyError, IndexError, ImportError),
+    *(MemoryError, RecursionError, OverflowError, struct.error),
+)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def __init__(self, file: BufferedIOBase, values: PlainValues) -> None:
+        # Python 2 wrote text and bytes alike; latin1 keeps every byte.
+        super().__init__(file, encoding="latin1")
+        self._values = values
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._values:
+            raise pickle.UnpicklingError(f"it wants to call {module}.{name}")
+        return self._values[module, name]
+
+
+def read_pickle(path: Path, *, allow_pickle: bool, values: PlainValues | None = None) -> Any:
+    """The object in a pickle file: dicts, lists, text, numbers, numpy arrays, and what `values` stands in for.
+
+    Args:
+        allow_pickle: must be True; who calls takes the responsibility.
+        values: further names that the file may call, and our stand-ins.
+
+    Raises:
+        ConfigError: if `allow_pickle` is False.
+        DataError: if the file is missing or damaged, or wants to call anything else.
+    """
+    _require_consent(path, allow_pickle)
+    try:
+        with path.open("rb") as file:
+            return _unpickled(file, values)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except DataError as error:
+        raise DataError(f"{path} {error}") from error.__cause__
+
+
+def read_pickled_array(file: BufferedIOBase, name: str, *, allow_pickle: bool) -> Any:
+    """What a .npy stream of Python objects holds: an object array, or the object if there is but one.
+
+    Arrays of numbers are read as they are, and need no consent.
+
+    Args:
+        name: of the file, for messages.
+
+    Raises:
+        ConfigError, DataError: as `read_pickle`.
+    """
+    try:
+        version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)  # type: ignore[no-untyped-call]
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise DataError(f"{name} should be an array of numpy (npy); its header cannot be read: {error}") from error
+    if not dtype.hasobject:
+        count = int(np.prod(shape, dtype=object))
+        data = file.read(count * dtype.itemsize)
+        if len(data) < count * dtype.itemsize:
+            raise DataError(f"{name} ends after {len(data)} of {count * dtype.itemsize} bytes of its array.")
+        return np.frombuffer(data, dtype).reshape(shape)
+    _require_consent(Path(name), allow_pickle)
+    try:
+        array = _unpickled(file, None)
+    except DataError as error:
+        raise DataError(f"{name} {error}") from error.__cause__
+    return array.item() if isinstance(array, np.ndarray) and array.shape == () else array
+
+
+def _require_consent(path: Path, allow_pickle: bool) -> None:
+    if not allow_pickle:
+        raise ConfigError(
+            f"{path} is a pickle, a format that can hide programs; it is read only if you allow it "
+            "(allow_pickle=True, or --allow-pickle). Even then only plain values and arrays are accepted."
+        )
+
+
+def _unpickled(file: BufferedIOBase, values: PlainValues | None) -> Any:
+    try:
+        return _plain(_PlainUnpickler(file, {**_PLAIN, **(values or {})}).load())
+    # A damaged pickle can fail in any step of rebuilding; which error is an accident of the place.
+    except _DAMAGE as error:
+        raise DataError(f"is refused: {error}. Only plain values and numpy arrays are read.") from error
