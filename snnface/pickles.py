@@ -8,7 +8,7 @@ import pickle
 import re
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,17 @@ import numpy as np
 
 from snnface.errors import ConfigError, DataError
 
-__all__ = ["PlainValues", "read_pickle", "read_pickled_array"]
+__all__ = ["PlainValues", "StandIn", "read_pickle", "read_pickled_array"]
 
-PlainValues = Mapping[tuple[str, str], Callable[..., Any]]
+PlainValues = Mapping[tuple[str, str], Any]
 """(module, name) in the file -> what is called in its place."""
+
+
+class StandIn:
+    """An object that is rebuilt in the place of another and gives way to its `value` in the end."""
+
+    def __init__(self, *ignored: object) -> None:
+        self.value: Any = None
 
 
 class _Dtype:
@@ -43,15 +50,12 @@ class _Dtype:
         else:
             # Python 2 wrote the bytes of an array as text.
             raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
-            values = np.frombuffer(raw, np.dtype(self.name).newbyteorder(self.order))
+            values = np.frombuffer(raw, np.dtype(self.name).newbyteorder(self.order))  # type: ignore[arg-type]
         return values.reshape(shape, order="F" if order == "F" else "C")
 
 
-class _Array:
-    """Stands in for a numpy.ndarray while it is rebuilt: its own __setstate__ trusts the file too much."""
-
-    def __init__(self, *start: object) -> None:
-        self.value: np.ndarray | None = None
+class _Array(StandIn):
+    """For a numpy.ndarray: its own __setstate__ trusts the file too much."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         shape, dtype, is_fortran, data = state[-4:]
@@ -74,8 +78,8 @@ def _latin1(text: str, encoding: str) -> bytes:
 
 def _plain(value: Any) -> Any:
     """The value with every stand-in replaced."""
-    if isinstance(value, _Array):
-        return value.value
+    if isinstance(value, StandIn):
+        return _plain(value.value)
     if isinstance(value, dict):
         return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -146,9 +150,9 @@ def read_pickled_array(file: BufferedIOBase, name: str, *, allow_pickle: bool) -
         ConfigError, DataError: as `read_pickle`.
     """
     try:
-        version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+        version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)  # type: ignore[no-untyped-call]
+        shape, _, dtype = read_header(file)
     except (ValueError, EOFError, SyntaxError) as error:
         raise DataError(f"{name} should be an array of numpy (npy); its header cannot be read: {error}") from error
     if not dtype.hasobject:

@@ -20,16 +20,16 @@ from snnface.events.readers import read
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution, TimeWindow
 from snnface.events.writers import write_hdf5
-from snnface.faces.action_units import VALENCE_AROUSAL, action_unit
-from snnface.faces.motion.trajectories import Trajectory, TrajectoryConfig, drawn_trajectory
-from snnface.faces.scene.scene import Person, Scene, SceneConfig
+from snnface.faces.action_units import action_unit
+from snnface.faces.motion import Trajectory, TrajectoryConfig, drawn_trajectory
+from snnface.faces.scene import EventCamera, Person, Scene, SceneConfig, View, face_cell
 from snnface.files import write_text
 from snnface.recording import Recording
 from snnface.seeding import SeedTree
 
 __all__ = ["GENERATOR_VERSION", "SyntheticFaces", "SyntheticFacesConfig"]
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised with every change that alters a recording, so that old cache entries are not taken for new ones."""
 
 
@@ -87,9 +87,9 @@ class SyntheticFacesConfig:
     @property
     def scene(self) -> SceneConfig:
         return SceneConfig(
-            resolution=self.resolution,
             render_hz=self.render_hz,
             supersampling=self.supersampling,
+            cell=face_cell(self.resolution),
             background=self.background,
         )
 
@@ -180,14 +180,19 @@ class SyntheticFaces:
         )
 
     def scene(self, clip_id: str) -> Scene:
-        """Who is seen in a clip, in what light, by what camera."""
+        """Who is seen in a clip, and in what light."""
         part = self._part(clip_id)
         person = Person.drawn(self._seeds.numpy("person", part.subject))
         return Scene.drawn(self.config.scene, person, self._seeds.numpy("scene", clip_id))
 
+    def camera(self, clip_id: str) -> EventCamera:
+        """The event camera of a clip, upright."""
+        view = View.drawn(self._seeds.numpy("view", self._part(clip_id).clip_id), roll_deg=0.0)
+        return EventCamera(resolution=self.config.resolution, emulator=self.config.emulator, view=view)
+
     def landmarks(self, clip_id: str) -> Float32[np.ndarray, "S 68 2"]:
         """(column, row) of the 68 points in pixels of the event camera, at the label times."""
-        return self.scene(clip_id).landmarks(self.trajectory(clip_id), self._label_times())
+        return self.scene(clip_id).landmarks(self.trajectory(clip_id), self._label_times(), self.camera(clip_id))
 
     def _part(self, clip_id: str) -> "_Part":
         if clip_id not in self._parts:
@@ -200,8 +205,6 @@ class SyntheticFaces:
 
     def _clip(self, part: "_Part") -> Clip:
         t_us, trajectory = self._label_times(), self.trajectory(part.clip_id)
-        rule = np.array(list(VALENCE_AROUSAL.values()))
-        mood = np.tanh(trajectory.intensities(t_us, tuple(VALENCE_AROUSAL)) @ rule)
         return Clip(
             clip_id=part.clip_id,
             recording_id=part.clip_id,
@@ -211,7 +214,7 @@ class SyntheticFaces:
                 {
                     "action_unit": self.config.action_units.index(part.code),
                     "action_unit_intensity": trajectory.intensities(t_us, self.config.action_units).astype(np.float32),
-                    "valence_arousal": mood.astype(np.float32),
+                    "valence_arousal": trajectory.valence_arousal(t_us).astype(np.float32),
                 }
             ),
             label_t_us=t_us,
@@ -219,7 +222,7 @@ class SyntheticFaces:
 
     def _events(self, part: "_Part") -> EventStream:
         return self.scene(part.clip_id).events(
-            self.trajectory(part.clip_id), self.config.clip_ms * 1000, self.config.emulator
+            self.trajectory(part.clip_id), self.config.clip_ms * 1000, self.camera(part.clip_id)
         )
 
     def _fill(self, folder: Path, num_workers: int, on_progress: Callable[[int, int], None] | None) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from snnface.errors import ConfigError
 
-__all__ = ["ACTION_UNITS", "COMPANIONS", "VALENCE_AROUSAL", "ActionUnit", "action_unit"]
+__all__ = ["ACTION_UNITS", "COMPANIONS", "GAZE_UNITS", "VALENCE_AROUSAL", "ActionUnit", "action_unit"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,6 +60,10 @@ _TABLE = (
     ActionUnit(52, "head turn right", "head"),
     ActionUnit(53, "head up", "head"),
     ActionUnit(54, "head down", "head"),
+    ActionUnit(55, "head tilt left", "head"),
+    ActionUnit(56, "head tilt right", "head"),
+    ActionUnit(57, "head forward", "head"),
+    ActionUnit(58, "head back", "head"),
     ActionUnit(61, "eyes turn left", "gaze"),
     ActionUnit(62, "eyes turn right", "gaze"),
     ActionUnit(63, "eyes up", "gaze"),
@@ -70,11 +74,17 @@ ACTION_UNITS: Mapping[int, ActionUnit] = MappingProxyType({unit.code: unit for u
 """Every action unit that the project knows, by code.
 
 Source: Ekman, Friesen and Hager 2002, "Facial Action Coding System"; the choice is the
-union of the units in Mastropasqua et al. 2025, table 1, and Becattini et al. 2024.
+union of the units in Mastropasqua et al. 2025, table 1, and Becattini et al. 2024, with all the
+head's movements.
 """
 
 COMPANIONS: Mapping[int, int] = MappingProxyType({1: 2, 2: 1, 4: 7, 7: 4, 6: 12, 12: 6, 25: 26, 26: 25})
 """The unit that people most often move along with one they are asked for; 45 goes with anything else."""
+
+GAZE_UNITS: Mapping[int, tuple[float, float]] = MappingProxyType(
+    {61: (25.0, 0.0), 62: (-25.0, 0.0), 63: (0.0, 18.0), 64: (0.0, -18.0)}
+)
+"""Gaze of each unit at full intensity: degrees to the subject's left, degrees up."""
 
 VALENCE_AROUSAL: Mapping[int, tuple[float, float]] = MappingProxyType(
     {

@@ -1,8 +1,9 @@
 """A 3-D face as a mesh with bases: identity and expression are linear offsets."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int8, Int32
@@ -11,11 +12,12 @@ from snnface.errors import DataError
 from snnface.faces.complexion import Complexion
 from snnface.faces.landmarks import NUM_LANDMARKS
 
-__all__ = ["PARTS", "FaceMesh", "MorphableFace", "landmarks_at_vertices"]
+__all__ = ["PARTS", "FaceMesh", "MorphableFace", "landmarks_at_vertices", "side_of"]
 
 PARTS = ("skin", "head", "eyeball", "limbus", "iris", "pupil", "mouth interior", "teeth", "neck")
 """What a vertex belongs to; `FaceMesh.part` indexes this."""
 
+_SIDE = re.compile(r"(_[LR]|[ _]?[Ll]eft|[ _]?[Rr]ight)$")
 _ARRAYS = (
     *("mean", "triangles", "identity", "identity_std", "expression"),
     *("landmark_vertices", "landmark_weights", "part", "albedo"),
@@ -27,6 +29,16 @@ def landmarks_at_vertices(vertices: Int32[np.ndarray, " 68"]) -> dict[str, np.nd
     weights = np.zeros((NUM_LANDMARKS, 3), dtype=np.float32)
     weights[:, 0] = 1.0
     return {"landmark_vertices": np.repeat(vertices[:, None], 3, 1), "landmark_weights": weights}
+
+
+def side_of(expression: str) -> Literal["right", "left", ""]:
+    """The subject's side that an expression moves, by the end of its name; empty if both.
+
+    >>> side_of("AU12 left"), side_of("mouthSmile_R"), side_of("jawLeft"), side_of("jawOpen")
+    ('left', 'right', 'left', '')
+    """
+    match = _SIDE.search(expression)
+    return "" if match is None else "left" if match[0].lstrip("_ ")[0] in "Ll" else "right"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -75,6 +87,9 @@ class FaceMesh:
         unknown = {name for weights in self.action_units.values() for name in weights} - {*self.expression_names}
         if unknown:
             raise DataError(f"action units use expressions that are not there: {', '.join(sorted(unknown))}.")
+        for name in ("mean", "identity", "expression", "albedo"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise DataError(f"every value of a face's {name} must be a finite number; some are not.")
         if not np.allclose(self.landmark_weights.sum(1), 1, atol=1e-4):
             raise DataError("the three weights of every landmark must sum to 1.")
         for name in _ARRAYS:
@@ -86,6 +101,23 @@ class FaceMesh:
         """The 68 points of faces, or their offsets in a basis: what is linear in the vertices."""
         corners = vertices[..., self.landmark_vertices, :].astype(np.float64)
         return (corners * self.landmark_weights[..., None]).sum(-2)
+
+    @property
+    def eye_distance(self) -> float:
+        """Distance between the outer eye corners of the mean face, in model units."""
+        right, left = self.landmarks(self.mean)[[36, 45]]
+        return float(np.linalg.norm(left - right))
+
+    def in_eye_distances(self) -> "FaceMesh":
+        """The same face in outer-eye distances, the origin between the outer eye corners."""
+        middle = self.landmarks(self.mean)[[36, 45]].mean(0)
+        scale = 1 / self.eye_distance
+        return replace(
+            self,
+            mean=((self.mean - middle) * scale).astype(np.float32),
+            identity=(self.identity * scale).astype(np.float32),
+            expression=(self.expression * scale).astype(np.float32),
+        )
 
     def vertices(
         self,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
-from snnface.faces.procedural.curves import smooth_ramp
+from snnface.faces.curves import smooth_ramp
 from snnface.faces.procedural.surface import Lids
 from snnface.faces.procedural.template import EYE_CORNERS, mouth_slit_height
 
@@ -33,15 +33,15 @@ class IdentityBasis:
     mixing: Float64[np.ndarray, "K K"]
 
 
-def identity_basis(anchors: Points, lids: Lids, follows: Bool[np.ndarray, " V"]) -> IdentityBasis:
+def identity_basis(anchors: Points, lids: Lids, follows: Float64[np.ndarray, "V 3"]) -> IdentityBasis:
     """The identity basis of a mesh, from a singular value decomposition of the named modes' offsets.
 
     Args:
         anchors: flat position that each vertex goes along with.
-        follows: False for vertices that stay where they are, such as the neck.
+        follows: how much of the offset at its anchor a vertex takes, in x, y and z; 0 where it stays.
         lids: the lids' openings at the vertices; all zero for vertices that are not skin.
     """
-    named = np.stack([mode(anchors, lids) for mode in IDENTITY_MODES.values()]) * follows[:, None]
+    named = np.stack([mode(anchors, lids) for mode in IDENTITY_MODES.values()]) * follows
     left, spread, rows = np.linalg.svd(named.reshape(len(named), -1), full_matrices=False)
     # The sign of a singular vector is free: its largest entry is made positive.
     signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])
@@ -68,23 +68,24 @@ def _local(x: float, y: float, width_x: float, width_y: float, move: tuple[float
 
 def _face_width(anchors: Points, lids: Lids) -> Offsets:
     x = anchors[:, 0]
-    return np.stack([0.05 * x * np.abs(x) / 0.8, 0 * x, 0 * x], 1)
+    return np.stack([0.04 * x * np.abs(x) / 0.8, 0 * x, 0 * x], 1)
 
 
 def _face_length(anchors: Points, lids: Lids) -> Offsets:
     y = anchors[:, 1]
-    return np.stack([0 * y, 0.045 * (y - 0.0) * smooth_ramp(0.0, 0.3, np.abs(y)), 0 * y], 1)
+    return np.stack([0 * y, 0.035 * y * smooth_ramp(0.0, 0.3, np.abs(y)), 0 * y], 1)
 
 
 def _jaw_width(anchors: Points, lids: Lids) -> Offsets:
     x, y = anchors.T
     weight = smooth_ramp(-0.35, -0.85, y) * np.abs(x) / 0.6
-    return np.stack([0.045 * np.sign(x) * weight, 0 * y, 0 * y], 1)
+    return np.stack([0.035 * np.sign(x) * weight, 0 * y, 0 * y], 1)
 
 
 def _eye_size(anchors: Points, lids: Lids) -> Offsets:
-    offsets = _about_eyes(anchors, 0.05, 0.0)
-    offsets[:, 1] += 0.10 * lids.opening
+    offsets = _about_eyes(anchors, 0.07, 0.0)
+    # Little, because lids close by the same amount for everyone.
+    offsets[:, 1] += 0.03 * lids.opening
     return offsets
 
 

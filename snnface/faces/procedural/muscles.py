@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from snnface.faces.procedural.curves import smooth_ramp
+from snnface.faces.curves import smooth_ramp
 from snnface.faces.procedural.surface import Lids
 from snnface.faces.procedural.template import MOUTH_CORNER, Template, mouth_slit_height
 
-__all__ = ["CONTROLS", "JAW_UNITS", "MOTION", "expression_offsets"]
+__all__ = ["CONTROLS", "JAW_BACK", "JAW_UNITS", "MOTION", "expression_offsets", "jaw_breadth"]
 
 Field = Float64[np.ndarray, " V"]
 
@@ -90,8 +90,9 @@ JAW_UNITS = (25, 26, 27)
 
 _LID_UNITS = (5, 7, 43)
 
-# A dropping jaw turns back as it goes down: depth per length of way down.
-_JAW_BACK = 0.6
+JAW_BACK = 0.6
+"""A dropping jaw turns back as it goes down: depth per length of way down."""
+
 # Sliding skin follows this share of the surface's slope; lids move in their own plane.
 _SLIDE = 0.7
 
@@ -113,20 +114,32 @@ class _Bulge(NamedTuple):
 # Away from the control points: cheeks, root of the nose, chin, forehead.
 _BULGES: Mapping[int, tuple[_Bulge, ...]] = MappingProxyType(
     {
-        1: (_Bulge(-0.13, 0.46, 0.16, 0.05, (0.0, 0.03, 0.02)),),
+        1: (_Bulge(-0.13, 0.46, 0.16, 0.05, (0.0, 0.03, 0.02)), _Bulge(0.0, 0.02, 0.07, 0.08, (0.0, 0.02, 0.0))),
         2: (_Bulge(-0.50, 0.47, 0.16, 0.05, (0.0, 0.03, 0.02)),),
         4: (_Bulge(-0.06, 0.22, 0.04, 0.07, (-0.01, -0.01, 0.02)), _Bulge(0.0, 0.24, 0.03, 0.07, (0.0, 0.0, -0.01))),
-        6: (_Bulge(-0.44, -0.25, 0.13, 0.09, (0.01, 0.05, 0.035)), _Bulge(-0.58, -0.06, 0.08, 0.06, (-0.01, 0.01, 0))),
-        9: (_Bulge(-0.10, -0.06, 0.05, 0.05, (0.0, 0.02, 0.03)), _Bulge(0.0, 0.05, 0.06, 0.035, (0.0, 0.0, -0.01))),
+        6: (
+            _Bulge(-0.44, -0.25, 0.13, 0.09, (0.01, 0.05, 0.035)),
+            _Bulge(-0.58, -0.06, 0.08, 0.06, (-0.01, 0.01, 0)),
+            _Bulge(-0.70, -0.62, 0.12, 0.18, (0.0, 0.02, 0.0)),
+        ),
+        9: (
+            _Bulge(-0.10, -0.06, 0.05, 0.05, (0.0, 0.02, 0.03)),
+            _Bulge(0.0, 0.05, 0.06, 0.035, (0.0, 0.0, -0.01)),
+            _Bulge(0.0, -0.28, 0.08, 0.10, (0.0, 0.025, 0.0)),
+        ),
         10: (_Bulge(-0.25, -0.45, 0.08, 0.12, (0.01, 0.02, 0.02)),),
         12: (
             _Bulge(-0.46, -0.34, 0.13, 0.12, (0.02, 0.05, 0.05)),
             _Bulge(-0.34, -0.55, 0.06, 0.1, (0.02, 0.03, -0.01)),
+            _Bulge(-0.58, -0.85, 0.16, 0.16, (0.025, 0.035, 0.0)),
         ),
-        14: (_Bulge(-0.35, -0.77, 0.05, 0.07, (0.0, 0.0, -0.045)),),
+        14: (_Bulge(-0.35, -0.77, 0.05, 0.07, (0.0, 0.0, -0.045)), _Bulge(-0.19, -0.76, 0.06, 0.10, (0.02, 0.0, 0.0))),
         15: (_Bulge(-0.32, -0.92, 0.06, 0.08, (0.01, -0.02, 0.02)),),
         17: (_Bulge(0.0, -1.03, 0.12, 0.07, (0.0, 0.02, 0.03)), _Bulge(0.0, -0.82, 0.18, 0.1, (0, 0, 0.03), True)),
-        20: (_Bulge(-0.40, -0.78, 0.07, 0.10, (0.02, 0.0, -0.02)),),
+        20: (
+            _Bulge(-0.40, -0.78, 0.07, 0.10, (0.02, 0.0, -0.02)),
+            _Bulge(-0.56, -0.96, 0.12, 0.12, (0.025, 0.008, 0.0)),
+        ),
         23: (_Bulge(0.0, -0.77, 0.18, 0.05, (0.0, 0.0, -0.0125)),),
         24: (_Bulge(0.0, -0.77, 0.18, 0.05, (0.0, 0.0, -0.0075)),),
     }
@@ -154,10 +167,15 @@ def expression_offsets(template: Template, slope: Float64[np.ndarray, "V 2"], co
         already = np.array([_at_control(offsets[:, axis], template, name) for name in names])
         offsets[:, axis] += fields @ np.linalg.solve(at_controls, wanted - already)
     if code in JAW_UNITS:
-        offsets[:, 2] += _JAW_BACK * np.minimum(offsets[:, 1], 0.0)
+        offsets[:, 2] += JAW_BACK * np.minimum(offsets[:, 1], 0.0)
     elif code not in _LID_UNITS:
         offsets[:, 2] += _SLIDE * (slope * offsets[:, :2]).sum(1)
     return np.where((np.abs(offsets) > _FAINT).any(1, keepdims=True), offsets, 0.0)
+
+
+def jaw_breadth(x: Field) -> Field:
+    """How much of the chin's drop the jaw takes at either side of it."""
+    return 1 - 0.9 * smooth_ramp(0.12, 0.68, np.abs(x))
 
 
 def _at_control(field: np.ndarray, template: Template, name: str) -> np.ndarray | np.floating:
@@ -170,10 +188,9 @@ def _bells(template: Template, *, jaw: bool) -> dict[str, Field]:
     over = _over_mouth(template)
     x, y = template.xy.T
     right = x < 0
-    if jaw:
-        chin = smooth_ramp(-0.60, -1.05, y) * (1 - 0.75 * smooth_ramp(0.35, 0.85, np.abs(x)))
-    else:
-        chin = _bell(template, 0, -1.17, 0.25, 0.13)
+    chin = smooth_ramp(-0.6, -1.05, y) * jaw_breadth(x) if jaw else _bell(template, 0, -1.17, 0.27, 0.15)
+    # A dropping jaw opens the mouth wide and round, other units move the lips' middle.
+    lip_width, lip_height, margin_height = (0.30, 0.10, 0.09) if jaw else (0.17, 0.07, 0.05)
     return {
         "inner brow": _bell(template, -0.13, 0.29, 0.11, 0.13),
         "outer brow": _bell(template, -0.63, 0.21, 0.12, 0.12),
@@ -183,12 +200,12 @@ def _bells(template: Template, *, jaw: bool) -> dict[str, Field]:
         "nose wing": _bell(template, -0.15, -0.49, 0.09, 0.10),
         "mouth corner": _bell(template, -0.29, -0.78, 0.13, 0.12),
         # The four lip weights share one width, so that margins which meet in the middle meet all along.
-        "upper lip": over * _bell(template, 0, -0.64, 0.17, 0.07),
-        "lower lip": (1 - over) * _bell(template, 0, -0.90, 0.17, 0.07),
+        "upper lip": over * _bell(template, 0, -0.64, lip_width, lip_height),
+        "lower lip": (1 - over) * _bell(template, 0, -0.90, lip_width, lip_height),
         "chin": (1 - over) * chin,
         "mid brow": _bell(template, -0.40, 0.32, 0.13, 0.12),
-        "upper margin": over * _bell(template, 0, -0.76, 0.17, 0.05),
-        "lower margin": (1 - over) * _bell(template, 0, -0.76, 0.17, 0.05),
+        "upper margin": over * _bell(template, 0, -0.76, lip_width, margin_height),
+        "lower margin": (1 - over) * _bell(template, 0, -0.76, lip_width, margin_height),
     }
 
 

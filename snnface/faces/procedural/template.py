@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float64, Int8, Int32, Int64
 
 from snnface.errors import ConfigError
+from snnface.faces.curves import hermite, smooth_ramp
 from snnface.faces.landmarks import MIRROR68, mean_landmarks
-from snnface.faces.procedural.curves import hermite
 
 __all__ = ["EYE_CORNERS", "MOUTH_CORNER", "Template", "eye_slit_height", "mouth_slit_height", "outline"]
 
@@ -24,13 +24,14 @@ EYE_CORNERS = (-0.50, -0.21)
 MOUTH_CORNER = 0.25
 """|x| of the inner mouth corners."""
 
-SHELL_COLUMNS = 3
-"""Columns behind the outline on each side; they carry the surface round to the ears."""
+SHELL_COLUMNS = 8
+"""Columns behind the outline on each side; they carry the surface round to the back of the head."""
 
 # Grid rows: height at which a band starts, and its cell size in units of `cell`; finest at
 # the lids, the brows and the lips, where the motion is.
 _ROW_BANDS = (
-    (1.25, 3.0), (0.62, 1.6), (0.36, 0.9), (0.14, 0.6), (-0.01, 0.6), (-0.12, 1.2), (-0.30, 0.9), (-0.62, 0.7),
+    (1.25, 0.8), (1.17, 1.4), (1.06, 2.4), (0.80, 1.8), (0.38, 0.8), (0.14, 0.6), (-0.01, 0.6), (-0.12, 1.2),
+    (-0.30, 0.9), (-0.62, 0.7),
     # Below the mouth the bands start at the jaw landmarks, where the outline turns fastest.
     (-0.762, 0.7), (-0.89, 1.2), (-1.08, 0.8), (-1.16, 0.8), (-1.20, 0.8),
 )  # fmt: skip
@@ -41,10 +42,10 @@ _COLUMN_BANDS = ((0.0, 1.0), (0.80, 1.3))
 # Half width of the face's outline by height, and the depth at which the outline lies.
 _OUTLINE = np.array(
     [
-        (1.25, 0.04, -0.70), (1.20, 0.20, -0.60), (1.10, 0.38, -0.52), (1.00, 0.52, -0.50), (0.90, 0.62, -0.53),
+        (1.25, 0.01, -0.82), (1.20, 0.20, -0.72), (1.10, 0.38, -0.59), (1.00, 0.52, -0.56), (0.90, 0.62, -0.55),
         (0.70, 0.76, -0.54), (0.50, 0.80, -0.49), (0.30, 0.82, -0.45), (0.03, 0.83, -0.55), (-0.22, 0.82, -0.52),
         (-0.44, 0.78, -0.46), (-0.65, 0.74, -0.38), (-0.89, 0.64, -0.28), (-1.08, 0.48, -0.14), (-1.16, 0.34, 0.02),
-        (-1.20, 0.17, 0.19), (-1.23, 0.04, 0.21),
+        (-1.20, 0.17, 0.19), (-1.23, 0.02, 0.21),
     ]
 )  # fmt: skip
 
@@ -56,7 +57,8 @@ class Template:
     Attributes:
         xy: flat position of each vertex, float64 [V, 2]; x to the subject's left, y up.
         fraction: x as a fraction of the outline's half width, float64 [V], -1..1.
-        behind: for vertices of the shell, which column behind the outline (1..3), else 0.
+        behind: how far round the back of the head, float64 [V]: 0 on the face and its outline, 1 in the
+            middle of the back.
         side: 1 for the upper copy of a slit vertex, -1 for the lower, 0 for all others.
         triangles: int32 [F, 3], counter-clockwise seen from the front.
         landmarks68: vertex of each landmark, int32 [68].
@@ -65,7 +67,7 @@ class Template:
 
     xy: Float64[np.ndarray, "V 2"]
     fraction: Float64[np.ndarray, " V"]
-    behind: Int8[np.ndarray, " V"]
+    behind: Float64[np.ndarray, " V"]
     side: Int8[np.ndarray, " V"]
     triangles: Int32[np.ndarray, "F 3"]
     landmarks68: Int32[np.ndarray, " 68"]
@@ -98,6 +100,8 @@ def mouth_slit_height(x: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]
 # landmark of the lower margin at the same place.
 _EYE_SLIT = (36, 37, 38, 39)
 _MOUTH_SLIT = (60, 61, 62)
+# Landmarks along the brows, which one row of the grid follows.
+_BROW = (17, 18, 19, 20, 21)
 _LOWER_OF = {37: 41, 38: 40, 61: 67, 62: 66}
 
 
@@ -105,6 +109,23 @@ def outline(y: Float64[np.ndarray, " N"]) -> tuple[Float64[np.ndarray, " N"], Fl
     """Half width and depth of the face's outline at the heights `y`."""
     order = _OUTLINE[::-1]
     return hermite(y, order[:, 0], order[:, 1]), hermite(y, order[:, 0], order[:, 2])
+
+
+_BROW_ROW_Y = 0.30
+_BROW_ARC = np.array([(0.0, 0.26), (0.13, 0.28), (0.27, 0.31), (0.43, 0.32), (0.55, 0.29), (0.65, 0.20), (0.83, 0.30)])
+# How much of the brow row's bend its neighbours take, by height.
+_BROW_SHARE = np.array([(0.08, 0.0), (0.30, 1.0), (0.75, 0.0)])
+# How much closer rows come together at the mouth corners, and how far from the slit.
+_LIP_PINCH, _LIP_REACH = 0.5, 0.17
+
+
+def _bend(x: Float64[np.ndarray, " N"], y: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
+    """How far up the grid's rows are moved, so that they follow the brows and the lips."""
+    away = np.abs(x)
+    brow = (hermite(away, *_BROW_ARC.T) - _BROW_ROW_Y) * hermite(y, *_BROW_SHARE.T)
+    over = y - mouth_slit_height(x)
+    pinch = _LIP_PINCH * smooth_ramp(0.02, 0.28, away) * smooth_ramp(0.55, 0.28, away)
+    return brow - over * pinch * np.exp(-((over / _LIP_REACH) ** 2))
 
 
 class _Layout:
@@ -118,8 +139,10 @@ class _Layout:
         self.num_rows, self.num_inner = len(self.y), len(self.f)
         self.middle = self.num_inner // 2
         width, _ = outline(self.y)
-        self.grid = np.stack([self.f * width[:, None], np.broadcast_to(self.y[:, None], (len(self.y), len(self.f)))], 2)
+        x, y = self.f * width[:, None], np.broadcast_to(self.y[:, None], (len(self.y), len(self.f)))
+        self.grid = np.stack([x, y + _bend(x.ravel(), y.ravel()).reshape(y.shape)], 2)
         self.width = width
+        self.brow_row = int(np.argmin(abs(self.y - _BROW_ROW_Y)))
         self.eye_row = int(np.argmin(abs(self.y + 0.01)))
         self.mouth_row = int(np.argmin(abs(self.y + 0.762)))
         self.cells = self._assign()
@@ -140,9 +163,13 @@ class _Layout:
         for index in range(68):
             if points[index, 0] > 0 or index in cells:
                 continue
-            row = int(np.argmin(abs(self.y - points[index, 1])))
-            column = 0 if index < 8 else self._column(row, points[index, 0])
-            cells[index] = (row, column)
+            if index < 8:
+                cells[index] = (int(np.argmin(abs(self.y - points[index, 1]))), 0)
+            elif index in _BROW:
+                cells[index] = (self.brow_row, self._column(self.brow_row, points[index, 0]))
+            else:
+                away = ((self.grid - points[index, :2]) ** 2).sum(2)
+                cells[index] = divmod(int(np.argmin(away)), self.num_inner)
         cells[8] = (self.num_rows - 1, self.middle)
         for index, (row, column) in list(cells.items()):
             cells[MIRROR68[index]] = (row, self.num_inner - 1 - column)
@@ -193,7 +220,7 @@ class _Layout:
         fraction = np.clip(self.f + shift * (1 - self.f**2), -1, 1)
         beside = (SHELL_COLUMNS, SHELL_COLUMNS)
         xy = np.pad(bent, ((0, 0), beside, (0, 0)), mode="edge")
-        shell = np.pad(np.zeros(self.num_inner), beside, mode="linear_ramp", end_values=SHELL_COLUMNS)
+        shell = np.pad(np.zeros(self.num_inner), beside, mode="linear_ramp", end_values=1.0)
         index = np.arange(self.num_rows * len(shell)).reshape(self.num_rows, len(shell))
         lower, copied = self._doubled(index)
         source = np.concatenate([index.ravel(), copied])
@@ -211,7 +238,7 @@ class _Layout:
         return Template(
             xy=xy.reshape(-1, 2)[source],
             fraction=np.pad(fraction, ((0, 0), beside), mode="edge").reshape(-1)[source],
-            behind=np.broadcast_to(np.rint(shell).astype(np.int8), index.shape).reshape(-1)[source],
+            behind=np.broadcast_to(shell, index.shape).reshape(-1)[source],
             side=side,
             triangles=_triangles(index, lower),
             landmarks68=np.array(marks, dtype=np.int32),
@@ -229,7 +256,16 @@ def _triangles(upper: np.ndarray, lower: np.ndarray) -> Int32[np.ndarray, "F 3"]
     left = np.arange(a.shape[1]) < a.shape[1] // 2
     one = np.where(left[:, None], np.stack([a, c, d], 2), np.stack([a, c, b], 2))
     two = np.where(left[:, None], np.stack([a, d, b], 2), np.stack([b, c, d], 2))
-    return np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3)]).astype(np.int32)
+    closed = np.concatenate([_closing(upper[0])[:, ::-1], _closing(upper[-1])])
+    return np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3), closed]).astype(np.int32)
+
+
+def _closing(row: np.ndarray) -> np.ndarray:
+    """Triangles, seen from below, between the two ends of a row, which come together behind the outline."""
+    right, left = row[SHELL_COLUMNS::-1], row[-1 - SHELL_COLUMNS :]
+    return np.concatenate(
+        [np.stack([right[:-1], right[1:], left[:-1]], 1), np.stack([right[1:], left[1:], left[:-1]], 1)]
+    )
 
 
 def _bell(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -7,8 +7,11 @@ a level edge (a lid, a lip, a brow), which is what moves in a face, changes the 
 that many steps instead of `factor`. Buffers hold columns one after another, because a
 column of samples is straight.
 
-What a sample shows follows from the triangles alone, never by adding up along a column:
-it is the same whichever rectangle of the picture is drawn.
+Which triangle is nearest at a sample is found first, what colour it has there afterwards.
+The part of the picture to be drawn is given by spans: the rows [first, stop) of each column
+of pixels.
+Both follow from the triangles alone, never by adding up along a column: a sample is the same
+whichever rectangle of the picture is drawn, and whichever frame was drawn before.
 """
 
 import numpy as np
@@ -26,43 +29,60 @@ SLACK = 1e-9
 # An edge that passes less than this from left to right is upright.
 UPRIGHT = 1e-7
 
+# Triangles of less than half this size, in samples, are lines.
+MIN_DOUBLED = 1e-9
+
+NOTHING = np.int32(-1)
+
+# Rows of pixels that are resolved together: samples lie column by column, pixels row by row.
+STRIPE = 32
+
 
 @jit
 def render_frames(  # type: ignore[no-untyped-def]
-    vertices, expression, triangles, albedo, background, weights, matrices, lamp, factor, frames
+    vertices, expression, triangles, albedo, follows, backgrounds, weights, matrices, rest, lamp, factor, frames
 ):
     """Draw every frame; only what changed since the frame before is drawn anew.
 
     Args:
+        follows: float32 [V], how far a vertex goes along with a frame's matrix; else it stays with `rest` [3, 4].
+        backgrounds: float32 [T, H, W, C], or [1, H, W, C] for one that stays.
         lamp: direction (3, unit, rows down), key and ambient strength.
-        frames: float32 [T, H, W], written.
+        frames: float32 [T, H, W, C], written.
     """
-    num_rows, num_columns = background.shape[0] * factor, background.shape[1] * factor
-    samples = np.empty((num_columns, num_rows), dtype=np.float32)
+    num_rows, num_columns = frames.shape[1] * factor, frames.shape[2] * factor
+    nearest = np.empty((num_columns, num_rows), dtype=np.int32)
     depth = np.empty((num_columns, num_rows), dtype=np.float32)
-    # Column, row and depth of every vertex, and its luminance.
+    # Column, row and depth of every vertex, and the light that falls on it.
     placed = np.empty((len(vertices), 4))
     before = np.empty((len(vertices), 4))
     normals = np.empty((len(vertices), 3))
-    area = np.empty(4, dtype=np.int64)
+    # Colour of every triangle as a plane: at the origin, a column on, a row on.
+    planes = np.empty((len(triangles), albedo.shape[1], 3))
+    spans = np.empty((frames.shape[2], 2), dtype=np.int64)
     for t in range(len(frames)):
+        background = backgrounds[min(t, len(backgrounds) - 1)]
         if t:
             frames[t] = frames[t - 1]
+            if len(backgrounds) > 1:
+                _changed_pixels(background, backgrounds[t - 1], spans)
+                _resolve(nearest, planes, background, factor, spans, frames[t])
             if np.array_equal(weights[t], weights[t - 1]) and np.array_equal(matrices[t], matrices[t - 1]):
                 continue
         placed, before = before, placed
-        _place(vertices, expression, weights[t], matrices[t], factor, placed)
-        _shade(placed, triangles, albedo, lamp, normals)
+        _place(vertices, expression, follows, weights[t], matrices[t], rest, factor, placed)
+        _shade(placed, triangles, lamp, normals)
+        _colour(placed, triangles, albedo, planes)
         if t:
-            _changed_area(placed, before, triangles, (num_rows, num_columns), factor, area)
+            _changed_spans(placed, before, triangles, num_rows, factor, spans)
         else:
-            area[0], area[1], area[2], area[3] = 0, num_rows, 0, num_columns
-        _rasterise(placed, triangles, background, factor, area, samples, depth)
-        _resolve(samples, factor, area, frames[t])
+            spans[:, 0], spans[:, 1] = 0, frames.shape[1]
+        _rasterise(placed, triangles, factor, spans, nearest, depth)
+        _resolve(nearest, planes, background, factor, spans, frames[t])
 
 
 @jit
-def _place(vertices, expression, weights, matrix, factor, placed):  # type: ignore[no-untyped-def]
+def _place(vertices, expression, follows, weights, matrix, rest, factor, placed):  # type: ignore[no-untyped-def]
     """Deform the face and project it: sample column, sample row and depth of every vertex."""
     active = np.flatnonzero(weights)
     scale = factor * 1.0
@@ -73,16 +93,19 @@ def _place(vertices, expression, weights, matrix, factor, placed):  # type: igno
             x += weights[k] * expression[k, v, 0]
             y += weights[k] * expression[k, v, 1]
             z += weights[k] * expression[k, v, 2]
-        for axis in range(2):
+        for axis in range(3):
             row = matrix[axis]
-            placed[v, axis] = (row[0] * x + row[1] * y + row[2] * z + row[3]) * scale + offset
-        row = matrix[2]
-        placed[v, 2] = (row[0] * x + row[1] * y + row[2] * z + row[3]) * scale
+            place = row[0] * x + row[1] * y + row[2] * z + row[3]
+            if follows[v] < 1:
+                row = rest[axis]
+                still = row[0] * x + row[1] * y + row[2] * z + row[3]
+                place = still + follows[v] * (place - still)
+            placed[v, axis] = place * scale + (offset if axis < 2 else 0.0)
 
 
 @jit
-def _shade(placed, triangles, albedo, lamp, normals):  # type: ignore[no-untyped-def]
-    """Luminance of every vertex, into column 3: its normal is the mean of its triangles', by their size."""
+def _shade(placed, triangles, lamp, normals):  # type: ignore[no-untyped-def]
+    """Light on every vertex, into column 3: its normal is the mean of its triangles', by their size."""
     normals[:] = 0.0
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -99,30 +122,69 @@ def _shade(placed, triangles, albedo, lamp, normals):  # type: ignore[no-untyped
         length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-300
         facing = (nx * lamp[0] + ny * lamp[1] + nz * lamp[2]) / length
         facing = max(0.0, (facing + WRAP) / (1 + WRAP))
-        placed[v, 3] = min(255.0, 255.0 * albedo[v] * (lamp[4] + lamp[3] * facing))
+        placed[v, 3] = 255.0 * (lamp[4] + lamp[3] * facing)
 
 
 @jit
-def _changed_area(placed, before, triangles, num_samples, factor, area):  # type: ignore[no-untyped-def]
-    """Rows and columns [first, stop) that hold every triangle with a changed vertex, before and after; whole pixels."""
-    top, bottom, left, right = 1e30, -1e30, 1e30, -1e30
+def _colour(placed, triangles, albedo, planes):  # type: ignore[no-untyped-def]
+    """Each triangle's colour as planes over the samples; meaningless where it is seen from behind."""
+    for f in range(len(triangles)):
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        x0, y0 = placed[a, 0], placed[a, 1]
+        x1, y1 = placed[b, 0] - x0, placed[b, 1] - y0
+        x2, y2 = placed[c, 0] - x0, placed[c, 1] - y0
+        doubled = x2 * y1 - x1 * y2
+        if doubled <= MIN_DOUBLED:
+            continue
+        for k in range(albedo.shape[1]):
+            s0 = min(255.0, albedo[a, k] * placed[a, 3])
+            s1 = min(255.0, albedo[b, k] * placed[b, 3]) - s0
+            s2 = min(255.0, albedo[c, k] * placed[c, 3]) - s0
+            sx, sy = (s2 * y1 - s1 * y2) / doubled, (s1 * x2 - s2 * x1) / doubled
+            planes[f, k, 0] = s0 - sx * x0 - sy * y0
+            planes[f, k, 1] = sx
+            planes[f, k, 2] = sy
+
+
+@jit
+def _changed_pixels(background, before, spans):  # type: ignore[no-untyped-def]
+    """Spans of the pixels whose background changed."""
+    num_rows, num_columns, num_channels = background.shape
+    spans[:, 0], spans[:, 1] = num_rows, 0
+    for i in range(num_rows):
+        for j in range(num_columns):
+            for k in range(num_channels):
+                if background[i, j, k] != before[i, j, k]:
+                    spans[j, 0], spans[j, 1] = min(spans[j, 0], i), i + 1
+
+
+@jit
+def _changed_spans(placed, before, triangles, num_rows, factor, spans):  # type: ignore[no-untyped-def]
+    """Spans that hold every triangle with a changed vertex, before and after."""
+    num_columns = len(spans)
+    spans[:, 0], spans[:, 1] = num_rows, 0
     changed = np.zeros(len(placed), dtype=np.bool_)
     for v in range(len(placed)):
         for axis in range(4):
             changed[v] |= placed[v, axis] != before[v, axis]
     for f in range(len(triangles)):
         if changed[triangles[f, 0]] or changed[triangles[f, 1]] or changed[triangles[f, 2]]:
+            top, bottom, left, right = 1e30, -1e30, 1e30, -1e30
             for corner in range(3):
                 v = triangles[f, corner]
                 left = min(left, placed[v, 0], before[v, 0])
                 right = max(right, placed[v, 0], before[v, 0])
                 top = min(top, placed[v, 1], before[v, 1])
                 bottom = max(bottom, placed[v, 1], before[v, 1])
-    # Samples lie up to half a row above or below their own row.
-    area[0] = _inside(top - 0.5 - SLACK, num_samples[0]) // factor * factor
-    area[1] = (_inside(bottom + 1.5 + SLACK, num_samples[0]) + factor - 1) // factor * factor
-    area[2] = _inside(left - SLACK, num_samples[1]) // factor * factor
-    area[3] = (_inside(right + 1 + SLACK, num_samples[1]) + factor - 1) // factor * factor
+            # Samples lie up to half a row above or below their own row.
+            first = _inside(top - 0.5 - SLACK, num_rows) // factor
+            stop = (_inside(bottom + 1.5 + SLACK, num_rows) + factor - 1) // factor
+            first_column = _inside(left - SLACK, num_columns * factor) // factor
+            stop_column = (_inside(right + 1 + SLACK, num_columns * factor) + factor - 1) // factor
+            if first < stop:
+                for j in range(first_column, stop_column):
+                    spans[j, 0] = min(spans[j, 0], first)
+                    spans[j, 1] = max(spans[j, 1], stop)
 
 
 @jit
@@ -131,30 +193,33 @@ def _inside(x, size):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _rasterise(placed, triangles, background, factor, area, samples, depth):  # type: ignore[no-untyped-def]
-    """Fill the area: background first, then the nearest triangle at each sample."""
-    top, bottom, left, right = area[0], area[1], area[2], area[3]
-    for column in range(left // factor, right // factor):
+def _rasterise(placed, triangles, factor, spans, nearest, depth):  # type: ignore[no-untyped-def]
+    """The nearest triangle at each sample of the spans."""
+    top, bottom, left, right = 1 << 40, 0, 1 << 40, 0
+    for column in range(len(spans)):
+        first, stop = spans[column, 0] * factor, spans[column, 1] * factor
+        if first >= stop:
+            continue
+        top, bottom = min(top, first), max(bottom, stop)
+        left, right = min(left, column * factor), (column + 1) * factor
         for j in range(column * factor, (column + 1) * factor):
-            depth[j, top:bottom] = -np.inf
-            for row in range(top // factor, bottom // factor):
-                samples[j, row * factor : (row + 1) * factor] = background[row, column]
+            depth[j, first:stop] = -np.inf
+            nearest[j, first:stop] = NOTHING
     lower = (np.arange(right) % factor + 0.5) / factor - 0.5
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        x0, y0, z0, s0 = placed[a, 0], placed[a, 1], placed[a, 2], placed[a, 3]
-        x1, y1, z1, s1 = placed[b, 0] - x0, placed[b, 1] - y0, placed[b, 2] - z0, placed[b, 3] - s0
-        x2, y2, z2, s2 = placed[c, 0] - x0, placed[c, 1] - y0, placed[c, 2] - z0, placed[c, 3] - s0
+        x0, y0, z0 = placed[a, 0], placed[a, 1], placed[a, 2]
+        x1, y1, z1 = placed[b, 0] - x0, placed[b, 1] - y0, placed[b, 2] - z0
+        x2, y2, z2 = placed[c, 0] - x0, placed[c, 1] - y0, placed[c, 2] - z0
         doubled = x2 * y1 - x1 * y2
-        if doubled <= 1e-9:
+        if doubled <= MIN_DOUBLED:
             continue
         first = max(left, int(np.ceil(x0 + min(0.0, x1, x2) - SLACK)))
         last = min(right - 1, int(np.floor(x0 + max(0.0, x1, x2) + SLACK)))
         if first > last or y0 + min(0.0, y1, y2) > bottom or y0 + max(0.0, y1, y2) < top - 1:
             continue
-        # Depth and luminance as planes over (x - x0, y - y0).
+        # Depth as a plane over (x - x0, y - y0).
         zx, zy = (z2 * y1 - z1 * y2) / doubled, (z1 * x2 - z2 * x1) / doubled
-        sx, sy = (s2 * y1 - s1 * y2) / doubled, (s1 * x2 - s2 * x1) / doubled
         # Edges as lines y = at + slope x: of one that runs to the left the inside lies below
         # (greater y), of one that runs to the right above. Upright ones bound no column.
         low_at, low_slope, high_at, high_slope = -1e30, 0.0, 1e30, 0.0
@@ -179,24 +244,49 @@ def _rasterise(placed, triangles, background, factor, area, samples, depth):  # 
             low = max(low_at + low_slope * x, other_low_at + other_low_slope * x)
             high = min(high_at + high_slope * x, other_high_at + other_high_slope * x)
             shift = lower[j] - y0
-            start = max(top, int(np.ceil(max(low - shift, -1e6) - SLACK)))
-            stop = min(bottom, int(np.floor(min(high - shift, 1e6) + SLACK)) + 1)
-            z, s = z0 + zx * x, s0 + sx * x
+            column = j // factor
+            start = max(spans[column, 0] * factor, int(np.ceil(max(low - shift, -1e6) - SLACK)))
+            stop = min(spans[column, 1] * factor, int(np.floor(min(high - shift, 1e6) + SLACK)) + 1)
+            z = z0 + zx * x
             for i in range(start, stop):
                 near = z + zy * (i + shift)
                 if near > depth[j, i]:
                     depth[j, i] = near
-                    samples[j, i] = s + sy * (i + shift)
+                    nearest[j, i] = f
 
 
 @jit
-def _resolve(samples, factor, area, frame):  # type: ignore[no-untyped-def]
-    """Mean of each pixel's samples, in the area."""
-    share = 1.0 / (factor * factor)
-    for i in range(area[0] // factor, area[1] // factor):
-        for j in range(area[2] // factor, area[3] // factor):
-            total = 0.0
-            for dj in range(factor):
-                for di in range(factor):
-                    total += samples[j * factor + dj, i * factor + di]
-            frame[i, j] = total * share
+def _resolve(nearest, planes, background, factor, spans, frame):  # type: ignore[no-untyped-def]
+    """Mean of each pixel's samples, in the spans; in stripes, as samples lie column by column."""
+    middle, share = 0.5 * (factor - 1), 1.0 / (factor * factor)
+    for top in range(0, frame.shape[0], STRIPE):
+        for j in range(frame.shape[1]):
+            left = j * factor
+            for i in range(max(top, spans[j, 0]), min(top + STRIPE, spans[j, 1])):
+                upper = i * factor
+                f, is_one = nearest[left, upper], True
+                for column in range(left, left + factor):
+                    for row in range(upper, upper + factor):
+                        is_one &= nearest[column, row] == f
+                for k in range(frame.shape[2]):
+                    if is_one and f == NOTHING:
+                        frame[i, j, k] = background[i, j, k]
+                        continue
+                    if is_one:
+                        # The mean of a plane is its value in the pixel's middle.
+                        frame[i, j, k] = _colour_at(planes, f, k, left + middle, upper + middle)
+                        continue
+                    total = 0.0
+                    for column in range(left, left + factor):
+                        lower = (column - left + 0.5) / factor - 0.5
+                        for row in range(upper, upper + factor):
+                            f = nearest[column, row]
+                            total += (
+                                background[i, j, k] if f == NOTHING else _colour_at(planes, f, k, column, row + lower)
+                            )
+                    frame[i, j, k] = total * share
+
+
+@jit
+def _colour_at(planes, f, k, column, row):  # type: ignore[no-untyped-def]
+    return planes[f, k, 0] + planes[f, k, 1] * column + planes[f, k, 2] * row

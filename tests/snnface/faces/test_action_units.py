@@ -1,11 +1,9 @@
-"""The table of action units and the 68-point convention."""
+"""The table of action units."""
 
-import numpy as np
 import pytest
 
 from snnface.errors import ConfigError
 from snnface.faces.action_units import ACTION_UNITS, COMPANIONS, VALENCE_AROUSAL, action_unit
-from snnface.faces.landmarks import MIRROR68, mean_landmarks
 
 MICRO_EXPRESSION_UNITS = (2, 4, 5, 6, 9, 12, 15, 17, 23, 26, 41, 43, 45, 51, 52, 53, 54, 61, 62, 63, 64)
 
@@ -14,13 +12,17 @@ def test_all_units_of_the_micro_expression_paper_are_known() -> None:
     assert {*MICRO_EXPRESSION_UNITS} <= {*ACTION_UNITS}
 
 
+def test_all_units_of_the_cross_modal_paper_are_known() -> None:
+    assert {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 27, 43, *range(51, 59)} <= {*ACTION_UNITS}
+
+
 def test_a_label_holds_code_and_name() -> None:
     assert action_unit(45).label == "AU45 blink"
 
 
 def test_gaze_and_head_units_are_told_from_those_of_the_face() -> None:
     kinds = {kind: {unit.code for unit in ACTION_UNITS.values() if unit.kind == kind} for kind in ("gaze", "head")}
-    assert kinds == {"gaze": {61, 62, 63, 64}, "head": {51, 52, 53, 54}}
+    assert kinds == {"gaze": {61, 62, 63, 64}, "head": {51, 52, 53, 54, 55, 56, 57, 58}}
 
 
 def test_an_unknown_unit_is_an_error_that_lists_the_known_ones() -> None:
@@ -36,19 +38,3 @@ def test_a_smile_is_pleasant_and_a_closed_eye_calm() -> None:
     assert VALENCE_AROUSAL[12][0] > 0
     assert VALENCE_AROUSAL[43][1] < 0
     assert {*VALENCE_AROUSAL} <= {*ACTION_UNITS}
-
-
-def test_mirroring_twice_gives_every_landmark_back() -> None:
-    assert [MIRROR68[MIRROR68[i]] for i in range(68)] == list(range(68))
-
-
-@pytest.mark.parametrize(("right", "left"), [(0, 16), (17, 26), (31, 35), (36, 45), (41, 46), (48, 54), (59, 55)])
-def test_the_mirror_map_follows_the_convention(right: int, left: int) -> None:
-    assert MIRROR68[right] == left
-
-
-def test_mean_landmarks_are_symmetric_and_one_eye_distance_apart() -> None:
-    points = mean_landmarks()
-    np.testing.assert_array_equal(points[list(MIRROR68)] * [-1, 1, 1], points)
-    assert points[45, 0] - points[36, 0] == 1.0
-    assert (points[36, 0], points[30, 2], points[8, 1]) == (-0.5, 0.5, -1.23)

@@ -1,18 +1,20 @@
 """Camera and renderer, against values worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnface.errors import ConfigError
+from snnface.errors import ConfigError, ShapeError
 from snnface.events.window import Resolution
 from snnface.faces.procedural.face import ProceduralFace
-from snnface.faces.rendering.camera import OrthographicCamera
+from snnface.faces.rendering.camera import DISTANCE, OrthographicCamera
 from snnface.faces.rendering.colour import luminance
 from snnface.faces.rendering.renderer import FaceRenderer, Light
 
-REST = np.zeros((1, 5))
+REST = np.zeros((1, 6))
 CAMERA = OrthographicCamera(scale_px=10, column_px=5, row_px=7)
 AMBIENT = Light(key=0.0, ambient=1.0)
 
@@ -29,8 +31,8 @@ def sheet(edge: float, *, factor: int, size: int = 8, depth: float = 0.0) -> Fac
         expression=np.zeros((1, 4, 3), np.float32),
         # Rows go down, so what is counter-clockwise for the face is clockwise here.
         triangles=np.array([(0, 2, 1), (2, 3, 1)], dtype=np.int32),
-        albedo=np.ones(4, np.float32),
-        background=np.zeros((size, size), np.float32),
+        albedo=np.ones((4, 1), np.float32),
+        background=np.zeros((size, size, 1), np.float32),
         light=AMBIENT,
         supersampling=factor,
     )
@@ -38,7 +40,7 @@ def sheet(edge: float, *, factor: int, size: int = 8, depth: float = 0.0) -> Fac
 
 def picture(renderer: FaceRenderer) -> np.ndarray:
     identity = np.eye(3, 4)[None]
-    return renderer.render(np.zeros((1, len(renderer.expression)), np.float32), identity)[0]
+    return renderer.render(np.zeros((1, len(renderer.expression)), np.float32), identity)[0, :, :, 0]
 
 
 def face_renderer(size: int = 32) -> tuple[ProceduralFace, FaceRenderer]:
@@ -47,8 +49,8 @@ def face_renderer(size: int = 32) -> tuple[ProceduralFace, FaceRenderer]:
         vertices=face.mesh.mean,
         expression=face.mesh.expression,
         triangles=face.mesh.triangles,
-        albedo=luminance(face.mesh.albedo),
-        background=np.full((size, size), 40, np.float32),
+        albedo=luminance(face.mesh.albedo)[:, None],
+        background=np.full((size, size, 1), 40, np.float32),
     )
 
 
@@ -60,9 +62,9 @@ def test_a_resting_camera_scales_and_turns_rows_down() -> None:
 @pytest.mark.parametrize(
     ("pose", "moved"),
     [
-        ((90, 0, 0, 0, 0), (15, 17, 0)),
-        ((0, 90, 0, 0, 0), (5, 7, 0)),
-        ((0, 0, 0, 0.5, 0.25), (10, 14.5, 10)),
+        ((90, 0, 0, 0, 0, 0), (15, 17, 0)),
+        ((0, 90, 0, 0, 0, 0), (5, 7, 0)),
+        ((0, 0, 0, 0.5, 0.25, 0), (10, 14.5, 10)),
     ],
 )
 def test_poses_turn_the_face_to_its_left_and_up_about_the_neck(
@@ -75,8 +77,29 @@ def test_poses_turn_the_face_to_its_left_and_up_about_the_neck(
 
 
 def test_roll_tilts_the_head_to_the_subjects_right() -> None:
-    top = projected((0, 0, -0.7), np.array([[0, 0, 90.0, 0, 0]]))
+    top = projected((0, 0, -0.7), np.array([[0, 0, 90.0, 0, 0, 0]]))
     np.testing.assert_allclose(top[:2], [5 - 10, 7 + 10], atol=1e-9)
+
+
+@pytest.mark.parametrize(("forward", "scale"), [(DISTANCE / 5, 1.25), (-DISTANCE / 4, 0.8)])
+def test_a_head_that_comes_nearer_grows_about_the_middle_between_the_eyes(forward: float, scale: float) -> None:
+    near = np.array([[0, 0, 0, 0, 0, forward]])
+    np.testing.assert_allclose(projected((0, 0, 0), near)[:2], [5, 7], atol=1e-12)
+    np.testing.assert_allclose(projected((1, 2, 3), near)[:2], [5 + 10 * scale, 7 - 20 * scale], atol=1e-12)
+
+
+def test_a_head_cannot_come_through_the_camera() -> None:
+    with pytest.raises(ConfigError, match=r"at most 4.55 eye distances forward; got 5.00"):
+        projected((0, 0, 0), np.array([[0, 0, 0, 0, 0, 5.0]]))
+
+
+def test_a_rolled_camera_turns_its_picture_counter_clockwise_about_the_face() -> None:
+    rolled = replace(CAMERA, roll_deg=90.0)
+    row = rolled.matrices(REST)[0]
+    # What lies to the subject's left, at high columns, comes to lie at the top; what is above, at low columns.
+    np.testing.assert_allclose(row @ [1, 0, 0, 1], [5, -3, 0], atol=1e-9)
+    np.testing.assert_allclose(row @ [0, 1, 0, 1], [-5, 7, 0], atol=1e-9)
+    np.testing.assert_allclose(rolled.in_picture((1.0, 0.0, 0.5)), (0, 1, 0.5), atol=1e-12)
 
 
 def test_a_camera_without_scale_is_refused() -> None:
@@ -115,12 +138,24 @@ def test_the_nearer_of_two_sheets_is_seen_whatever_their_order() -> None:
             vertices=np.concatenate([first.vertices, second.vertices]),
             expression=np.zeros((1, 8, 3), np.float32),
             triangles=np.concatenate([first.triangles, second.triangles + 4]),
-            albedo=np.where(np.concatenate([first.vertices, second.vertices])[:, 2] > 0, 0.5, 1).astype(np.float32),
+            albedo=np.where(np.concatenate([first.vertices, second.vertices])[:, 2:] > 0, 0.5, 1).astype(np.float32),
             background=first.background,
             light=AMBIENT,
             supersampling=1,
         )
         np.testing.assert_allclose(picture(both), 127.5, rtol=1e-6)
+
+
+def test_what_does_not_follow_the_head_stays_at_rest_and_what_follows_half_goes_half_the_way() -> None:
+    # A sheet down to row 3 whose lower corners follow less than the upper ones; the head moves down by 2 rows.
+    moved = np.eye(3, 4)
+    moved[1, 3] = 2.0
+    weights = np.zeros((1, 1), np.float32)
+    for share, rows in ((0.0, 3), (0.5, 4), (1.0, 5)):
+        still = replace(sheet(3, factor=1), follows=np.array([1, 1, share, share], np.float32))
+        picture_ = still.render(weights, moved[None])[0, :, 4, 0]
+        # The top, which follows whole, has gone down to row 2.
+        np.testing.assert_allclose(picture_, [0, 0, *[255] * (rows - 2), *[0] * (8 - rows)], rtol=1e-6)
 
 
 def test_a_sheet_seen_from_behind_is_not_drawn() -> None:
@@ -141,12 +176,14 @@ def test_the_side_towards_the_lamp_is_brighter() -> None:
         vertices=renderer.vertices,
         expression=renderer.expression,
         triangles=renderer.triangles,
-        albedo=np.full(len(renderer.albedo), 0.5, np.float32),
+        albedo=np.full((len(renderer.albedo), 1), 0.5, np.float32),
         background=renderer.background,
         light=Light(direction=(1.0, 0.0, 0.5)),
     )
     camera = OrthographicCamera.framing(Resolution(height=32, width=32))
-    frame = from_left.render(np.zeros((1, len(face.mesh.expression_names)), np.float32), camera.matrices(REST))[0]
+    frame = from_left.render(np.zeros((1, len(face.mesh.expression_names)), np.float32), camera.matrices(REST))[
+        0, :, :, 0
+    ]
     assert frame[16, 20:24].mean() > frame[16, 8:12].mean() + 10
 
 
@@ -156,13 +193,15 @@ def test_a_symmetric_face_in_frontal_light_gives_nearly_a_symmetric_picture() ->
         vertices=renderer.vertices,
         expression=renderer.expression,
         triangles=renderer.triangles,
-        albedo=np.full(len(renderer.albedo), 0.5, np.float32),
+        albedo=np.full((len(renderer.albedo), 1), 0.5, np.float32),
         background=renderer.background,
         light=Light(direction=(0.0, 0.3, 1.0)),
         supersampling=4,
     )
     camera = OrthographicCamera.framing(Resolution(height=64, width=64))
-    frame = frontal.render(np.zeros((1, len(face.mesh.expression_names)), np.float32), camera.matrices(REST))[0]
+    frame = frontal.render(np.zeros((1, len(face.mesh.expression_names)), np.float32), camera.matrices(REST))[
+        0, :, :, 0
+    ]
     # Samples of a pixel are not mirrored, so edges may differ by a few of 16 samples.
     assert np.abs(frame - frame[:, ::-1]).mean() < 0.5
 
@@ -190,12 +229,38 @@ def test_drawing_only_what_changed_gives_the_same_picture_as_drawing_all(
     weights = np.stack(
         [face.mesh.expression_weights({code: x} if code in face.mesh.action_units else {}) for code, x, _ in steps]
     )
-    poses = np.zeros((len(steps), 5))
+    poses = np.zeros((len(steps), 6))
     poses[:, 0] = [yaw if code == 51 else 0.0 for code, _, yaw in steps]
     maps = camera.matrices(poses)
-    together = renderer.render(weights, maps)
+    behind = np.full((len(steps), 48, 48, 1), 40, np.float32)
     for t in range(len(steps)):
-        np.testing.assert_array_equal(together[t], renderer.render(weights[t : t + 1], maps[t : t + 1])[0])
+        behind[t, 5 * t : 5 * t + 9, 3 * t : 3 * t + 20] = 90
+    together = renderer.render(weights, maps, backgrounds=behind)
+    np.testing.assert_array_equal(together, renderer.render(weights, maps, backgrounds=behind, num_threads=3))
+    for t in range(len(steps)):
+        alone = renderer.render(weights[t : t + 1], maps[t : t + 1], backgrounds=behind[t : t + 1])
+        np.testing.assert_array_equal(together[t], alone[0])
+
+
+def test_the_luminance_of_a_coloured_picture_is_the_picture_of_the_luminance() -> None:
+    generator = np.random.default_rng(0)
+    face, grey = face_renderer(48)
+    colours = generator.uniform(0, 0.9, (len(grey.vertices), 3)).astype(np.float32)
+    behind = generator.uniform(0, 200, (48, 48, 3)).astype(np.float32)
+    settings_ = {name: getattr(grey, name) for name in ("vertices", "expression", "triangles", "light")}
+    coloured = FaceRenderer(**settings_, albedo=colours, background=behind)
+    plain = FaceRenderer(**settings_, albedo=luminance(colours)[:, None], background=luminance(behind)[..., None])
+    maps = OrthographicCamera.framing(Resolution(height=48, width=48)).matrices(np.array([[9.0, 4, 0, 0, 0, 0]]))
+    weights = face.mesh.expression_weights({26: 0.7})[None]
+    np.testing.assert_allclose(
+        luminance(coloured.render(weights, maps)), plain.render(weights, maps)[..., 0], atol=1e-3
+    )
+
+
+def test_a_background_of_other_channels_than_the_face_is_refused() -> None:
+    plain = sheet(1, factor=1)
+    with pytest.raises(ShapeError, match=r"background of this face's albedo must have the axes \[H, W, 1\]"):
+        replace(plain, background=np.zeros((8, 8, 3), np.float32))
 
 
 def test_a_face_has_no_holes() -> None:
@@ -205,11 +270,11 @@ def test_a_face_has_no_holes() -> None:
         vertices=renderer.vertices,
         expression=renderer.expression,
         triangles=renderer.triangles,
-        albedo=np.full(len(renderer.albedo), 0.1, np.float32),
-        background=np.full((64, 64), 255, np.float32),
+        albedo=np.full((len(renderer.albedo), 1), 0.1, np.float32),
+        background=np.full((64, 64, 1), 255, np.float32),
     )
     camera = OrthographicCamera.framing(Resolution(height=64, width=64))
-    poses = np.array([[yaw, pitch, roll, 0, 0] for yaw, pitch, roll in ((0, 0, 0), (12, 5, 3), (-7, -8, 6))], float)
+    poses = np.array([[yaw, pitch, roll, 0, 0, 0] for yaw, pitch, roll in ((0, 0, 0), (12, 5, 3), (-7, -8, 6))], float)
     weights = np.stack([face.mesh.expression_weights(unit) for unit in ({}, {26: 1.0}, {45: 0.5, 12: 1.0})])
     frames = glowing.render(weights, camera.matrices(poses))
     assert frames[:, 14:46, 24:40].max() < 30
