@@ -6,7 +6,7 @@ BENCH := .venv-bench
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint lava lava-dl lava-if-possible bench fuzz pretrained clean
+.PHONY: demo test lint lava lava-dl lava-if-possible bench fuzz pretrained landmarks68 clean
 
 demo: $(VENV)/installed lava-if-possible
 	$(BIN)/snnface demo --out runs/demo --overwrite
@@ -41,7 +41,10 @@ fuzz: $(VENV)/developed
 	for format in evt3 evt2 evt21 dat aedat4 aedat3 aedat2 ecf dsec v2e npy npz csv txt; do \
 	  $(BIN)/python tests/fuzz/fuzz_readers.py $$format -max_total_time=$(FUZZ_SECONDS) -timeout=20 || exit 1; done
 
-# The model that ships with the package; a new one is a reviewed change.
+# The models that ship with the package; a new one is a reviewed change.
+landmarks68: $(VENV)/installed
+	$(BIN)/python -m snnface.app.landmark_training
+
 pretrained: $(VENV)/installed
 	$(BIN)/python -m snnface.app.pretrained
 

@@ -15,6 +15,9 @@ VERBS = {
     "info": "what a recording holds: rates, polarities, hot pixels, a plot",
     "view": "a recording as a video or pictures of its event frames",
     "emulate": "a video, or a data set of videos, to events",
+    "fit-face": "pictures of a face to 3DMM coefficients, and to labels of event frames",
+    "synthesise": "recordings of synthetic people: RGB, events and all that is known of them",
+    "make-fixture": "a miniature of a published data set, with synthetic people",
     "list": "recipes, targets and backends",
     "train": "train a recipe into a run folder",
     "evaluate": "accuracy of a run on its test subjects",
@@ -28,6 +31,7 @@ VERBS = {
 ON_INTERRUPT = {
     "train": "; the run goes on with --resume",
     "emulate": "; a data set goes on when the same command is given again",
+    "synthesise": "; the set goes on when the same command is given again",
 }
 
 
@@ -66,7 +70,7 @@ def _run(arguments: list[str]) -> int:
         print(f"snnface: {unknown_name('command', verb, VERBS)}", file=sys.stderr)
         return 2
     try:
-        import_module(f"snnface.app.commands.{verb}").main(rest)
+        import_module(f"snnface.app.commands.{verb.replace('-', '_')}").main(rest)
     except BrokenPipeError:
         raise
     except (SnnfaceError, OSError) as error:

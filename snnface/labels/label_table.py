@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from jaxtyping import Int64
 
 from snnface.errors import DataError
 from snnface.files import read_text
+from snnface.labels.afew_va_json import read_afew_va
 
 __all__ = ["SET_TABLE", "ClipLabels", "clip_table", "read_clip_labels", "read_set_labels"]
 
@@ -86,7 +86,7 @@ def clip_table(clip: Path) -> Path | None:
     if clip.is_dir():
         candidates += [clip / name for name in (SET_TABLE, f"{stem}.csv", f"{stem}.json")]
     for path in candidates:
-        if path.is_file() and (path.suffix == ".csv" or _afew_frames(path) is not None):
+        if path.is_file() and (path.suffix == ".csv" or _is_afew_va(path)):
             return path
     return None
 
@@ -106,10 +106,7 @@ def read_clip_labels(path: Path) -> ClipLabels:
             where its time or frame should stand.
     """
     if path.suffix == ".json":
-        frames = _afew_frames(path)
-        if frames is None:
-            raise DataError(f'{path} should hold labels in the layout of AFEW-VA, {{"frames": {{"00000": ...}}}}.')
-        return _from_afew(path, frames)
+        return _from_afew_va(path)
     header, rows = _csv_rows(path)
     return _labels(path, header, rows, ignored=())
 
@@ -204,28 +201,22 @@ def _position(path: Path, line: int, column: str, cell: str, scale: int, unit: s
     return round(value)
 
 
-def _afew_frames(path: Path) -> dict[str, dict[str, object]] | None:
-    """The frames of a JSON file in AFEW-VA's layout; None if it is in another."""
+def _is_afew_va(path: Path) -> bool:
     try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError):
-        return None
-    frames = content.get("frames") if isinstance(content, dict) else None
-    if not isinstance(frames, dict) or not all(
-        name.isdecimal() and len(name) < 10 and isinstance(values, dict) for name, values in frames.items()
-    ):
-        return None
-    return frames
+        read_afew_va(path)
+    except DataError:
+        return False
+    return True
 
 
-def _from_afew(path: Path, frames: Mapping[str, Mapping[str, object]]) -> ClipLabels:
-    ordered = sorted(frames.items(), key=lambda item: int(item[0]))
-    plain = [{n: v for n, v in values.items() if isinstance(v, str | int | float)} for _, values in ordered]
+def _from_afew_va(path: Path) -> ClipLabels:
+    frames = read_afew_va(path).frames
+    plain = [{n: v for n, v in values.items() if isinstance(v, str | int | float)} for _, values in frames.values()]
     names = tuple(dict.fromkeys(name for values in plain for name in values))
     return ClipLabels(
         names=names,
         rows=tuple(tuple(str(values.get(name, "")) for name in names) for values in plain),
-        position=np.array([int(name) for name, _ in ordered], np.int64),
+        position=np.array(list(frames), np.int64),
         unit="frame",
         source=str(path),
     )

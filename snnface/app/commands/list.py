@@ -9,6 +9,7 @@ from hardware.backends.lava import find_lava_python
 from hardware.target import TARGETS
 from snnface.app.options import parse
 from snnface.app.recipes import RECIPES
+from snnface.datasets.published.loaders import LOADERS
 from snnface.events.readers import FORMATS
 
 __all__ = ["main"]
@@ -16,7 +17,7 @@ __all__ = ["main"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What there is: recipes, file formats, targets, backends."""
+    """What there is: recipes, data sets, file formats, targets, backends."""
 
 
 def main(arguments: list[str]) -> None:
@@ -26,6 +27,8 @@ def main(arguments: list[str]) -> None:
         table.add_column(column)
     for name, make in RECIPES.items():
         table.add_row("recipe", name, make().source)
+    for name, loader in LOADERS.items():
+        table.add_row("data set", name, (loader.__doc__ or "").partition(";")[0])
     for name, target in TARGETS.items():
         table.add_row("target", name, target.source)
     for known in FORMATS:

@@ -1,0 +1,75 @@
+"""Pictures of a clip as frames in colour: the whole clip, and no more than that."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from snnface.errors import ConfigError, DataError
+from snnface.events.frames import FrameClip
+from snnface.events.video.source import native_resolution
+
+__all__ = ["frame_times", "picture_clip"]
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
+# A clip that takes more in memory is a data set's mistake, or should be cut.
+MAX_BYTES = 1 << 34
+MAX_FPS = 1_000_000
+
+
+def frame_times(num_frames: int, fps: float) -> Int64[np.ndarray, " T"]:
+    """Frame k at round(k / fps), in microseconds, as the emulator counts them.
+
+    Raises:
+        ConfigError: if the rate is not in 0..10^6.
+    """
+    if not 0 < fps <= MAX_FPS:
+        raise ConfigError(f"fps must be above 0 and at most {MAX_FPS}; got {fps}.")
+    return np.array([round(index * 1e6 / fps) for index in range(num_frames)], np.int64)
+
+
+def picture_clip(files: Sequence[Path], t_us: Int64[np.ndarray, " T"]) -> FrameClip:
+    """Read pictures of one size: grey ones as [T, H, W, 1], else RGB [T, H, W, 3].
+
+    Raises:
+        DataError: if there is none, one is damaged or of another size, or they take more than 16 GiB.
+    """
+    if not files:
+        raise DataError("a clip needs at least one picture; got none.")
+    first = _picture(files[0])
+    shape = (len(files), *first.shape[:2], 3 if first.ndim == 3 else 1)
+    if np.prod(shape, dtype=np.float64) > MAX_BYTES:
+        raise DataError(f"{files[0].parent} holds {shape[0]} pictures of {shape[2]}x{shape[1]}: more than 16 GiB.")
+    pixels = np.empty(shape, np.uint8)
+    for index, file in enumerate(files):
+        picture = first if index == 0 else _picture(file)
+        if picture.shape != first.shape:
+            raise DataError(
+                f"{file} should be {_size(first)} like {files[0].name}; it is {_size(picture)}. "
+                "All pictures of a clip have one size."
+            )
+        pixels[index] = picture.reshape(shape[1:])
+    return FrameClip(pixels=pixels, t_us=t_us)
+
+
+def _picture(file: Path) -> UInt8[np.ndarray, "H W *C"]:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            native_resolution(file, image.height, image.width)
+            if image.mode.startswith(("I", "F")):
+                raise DataError(
+                    f"{file} should have 8 bits a channel; it has more. Convert it with the range you mean."
+                )
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{file} should be a picture; it cannot be decoded ({error}). Copy it again.") from error
+
+
+def _size(picture: np.ndarray) -> str:
+    return f"{picture.shape[1]}x{picture.shape[0]} in {'colour' if picture.ndim == 3 else 'grey'}"
