@@ -1,15 +1,16 @@
 """Pickles of others, read without running anything: plain values and arrays, all else is refused.
 
 Python's pickle can call any function when a file is opened. Here only stand-ins for
-numpy's constructors and for the names that the caller lists can be called. Nothing of ours is ever written so.
+numpy's constructors and for the names that the caller lists can be called, none of them can be
+changed by the file, and no number in it makes room for what is not there. Nothing of ours is ever
+written so.
 """
 
 import pickle
+import pickletools
 import re
-import struct
-from collections import OrderedDict
-from collections.abc import Mapping
-from io import BufferedIOBase
+from collections.abc import Callable, Mapping
+from io import SEEK_END, BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,23 @@ class StandIn:
     def __init__(self, *ignored: object) -> None:
         self.value: Any = None
 
+    def __setstate__(self, state: Any) -> None:
+        """Takes what the file says about the object. There must be one: pickle's own sets any attribute."""
+        raise pickle.UnpicklingError(f"it says more about a {type(self).__name__.strip('_')} than is read")
+
+
+class _Call:
+    """A function that a file may call, and may not give other attributes."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it wants to change a function")
+
 
 class _Dtype:
     """Stands in for a numpy.dtype: a byte order and one of numpy's plain types."""
@@ -45,11 +63,16 @@ class _Dtype:
 
     def array(self, data: Any, shape: tuple[int, ...], order: str) -> np.ndarray:
         if self.name.startswith("O"):
+            if not isinstance(data, list):
+                raise pickle.UnpicklingError("it holds objects of an array that are no list")
             values = np.empty(len(data), dtype=object)
-            values[:] = [_plain(value) for value in data]
+            values[:] = data
         else:
             # Python 2 wrote the bytes of an array as text.
-            raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
+            raw = data.encode("latin1") if isinstance(data, str) else data
+            # A number would become so many zeros.
+            if not isinstance(raw, bytes | bytearray):
+                raise pickle.UnpicklingError("it holds the elements of an array as something else than bytes")
             values = np.frombuffer(raw, np.dtype(self.name).newbyteorder(self.order))  # type: ignore[arg-type]
         return values.reshape(shape, order="F" if order == "F" else "C")
 
@@ -76,33 +99,55 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _plain(value: Any) -> Any:
-    """The value with every stand-in replaced."""
-    if isinstance(value, StandIn):
-        return _plain(value.value)
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    return value
+def _mentioned(*arguments: object) -> None:
+    raise pickle.UnpicklingError("it wants to call a class that is only mentioned")
 
 
+class _Plain:
+    """Replaces every stand-in in a value, and refuses what is neither plain nor replaced.
+
+    A part that stands in a file once and is mentioned often is replaced once: nested lists that
+    hold the one before twice would else take for ever.
+    """
+
+    def __init__(self) -> None:
+        # What was replaced is kept beside its replacement, so that its id stays its own.
+        self._known: dict[int, tuple[object, Any]] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if value is None or isinstance(value, PLAIN):
+            return value
+        if id(value) not in self._known:
+            self._known[id(value)] = value, self._replaced(value)
+        return self._known[id(value)][1]
+
+    def _replaced(self, value: Any) -> Any:
+        if isinstance(value, StandIn):
+            return self(value.value)
+        if isinstance(value, dict):
+            return {self(key): self(item) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return type(value)(self(item) for item in value)
+        if isinstance(value, np.ndarray):
+            if not value.dtype.hasobject:
+                return value
+            values = np.empty(value.size, dtype=object)
+            values[:] = [self(item) for item in value.flat]
+            return values.reshape(value.shape)
+        raise pickle.UnpicklingError(f"it holds a {type(value).__name__.strip('_')}, which is no plain value")
+
+
+PLAIN = (bool, int, float, complex, str, bytes, bytearray, np.generic)
 PLAIN_DTYPE = re.compile(r"[biufcSUVO?]\d{0,9}")
-# A name that is mentioned, never called.
-_MENTIONED = object()
 _PLAIN: dict[tuple[str, str], Any] = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
-    ("numpy", "ndarray"): _MENTIONED,
+    ("numpy", "ndarray"): _mentioned,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _latin1,
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): dict,
 }
-_DAMAGE = (
-    *(pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, KeyError, IndexError, ImportError),
-    *(MemoryError, RecursionError, OverflowError, struct.error),
-)
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -114,7 +159,8 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._values:
             raise pickle.UnpicklingError(f"it wants to call {module}.{name}")
-        return self._values[module, name]
+        found = self._values[module, name]
+        return found if isinstance(found, type) else _Call(found)
 
 
 def read_pickle(path: Path, *, allow_pickle: bool, values: PlainValues | None = None) -> Any:
@@ -149,18 +195,16 @@ def read_pickled_array(file: BufferedIOBase, name: str, *, allow_pickle: bool) -
     Raises:
         ConfigError, DataError: as `read_pickle`.
     """
+    start = file.tell()
     try:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise DataError(f"{name} should be an array of numpy (npy); its header cannot be read: {error}") from error
-    if not dtype.hasobject:
-        count = int(np.prod(shape, dtype=object))
-        data = file.read(count * dtype.itemsize)
-        if len(data) < count * dtype.itemsize:
-            raise DataError(f"{name} ends after {len(data)} of {count * dtype.itemsize} bytes of its array.")
-        return np.frombuffer(data, dtype).reshape(shape)
+        dtype = read_header(file)[2]
+        if not dtype.hasobject:
+            file.seek(start)
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # numpy raises whatever the damage happens to cause
+        raise DataError(f"{name} should be an array of numpy (npy); it cannot be read: {error}") from error
     _require_consent(Path(name), allow_pickle)
     try:
         array = _unpickled(file, None)
@@ -179,7 +223,20 @@ def _require_consent(path: Path, allow_pickle: bool) -> None:
 
 def _unpickled(file: BufferedIOBase, values: PlainValues | None) -> Any:
     try:
-        return _plain(_PlainUnpickler(file, {**_PLAIN, **(values or {})}).load())
-    # A damaged pickle can fail in any step of rebuilding; which error is an accident of the place.
-    except _DAMAGE as error:
-        raise DataError(f"is refused: {error}. Only plain values and numpy arrays are read.") from error
+        _require_modest_memo(file)
+        return _Plain()(_PlainUnpickler(file, {**_PLAIN, **(values or {})}).load())
+    except Exception as error:  # a damaged pickle can fail in any step of rebuilding, with whatever error
+        raise DataError(
+            f"is refused: {error or type(error).__name__}. Only plain values and numpy arrays are read."
+        ) from error
+
+
+def _require_modest_memo(file: BufferedIOBase) -> None:
+    """A pickle numbers its parts; the unpickler makes room for as many as the highest number, told in a few bytes."""
+    start = file.tell()
+    end = file.seek(0, SEEK_END)
+    file.seek(start)
+    for code, argument, _ in pickletools.genops(file):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > end - start:
+            raise pickle.UnpicklingError(f"it numbers a part {argument}, more than it can have")
+    file.seek(start)

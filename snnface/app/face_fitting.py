@@ -53,7 +53,8 @@ class FaceFittingConfig:
         fitting: see `FittingConfig`.
         step_us: duration of an event frame; with transfer "same-rate" it is that of the pictures.
         transfer: the label of an event frame: that of the "nearest" picture, on the straight line between two
-            ("interpolate"), or event frames as long as pictures are apart, each with its own ("same-rate").
+            ("interpolate"), or event frames as long as pictures are apart, each with its own ("same-rate"; none
+            before the first and after the last event).
     """
 
     face: Path | None = None
@@ -229,14 +230,17 @@ def _event_labels(
     source: FaceSource, fit: ClipFit, frame_t_us: Int64[np.ndarray, " F"], config: FaceFittingConfig
 ) -> EventFrameLabels:
     assert source.events is not None
-    if config.transfer == "same-rate":
-        steps = step_times(source.events(), same_rate_borders(frame_t_us))
-        values = np.where(fit.valid[:, None], fit.alpha, 0.0)
-        return EventFrameLabels(steps=steps, labels=FrameLabels(values=values, present=fit.valid))
     statistics = EventStatistics()
     for piece in source.events():
         statistics.add(piece)
     window = TimeWindow(statistics.start_us, statistics.end_us)
+    if config.transfer == "same-rate":
+        steps = step_times(source.events(), same_rate_borders(frame_t_us))
+        # Before its first and after its last event a recording shows nothing that a label could belong to.
+        is_recorded = (steps.borders_us[:-1] < window.end_us) & (steps.borders_us[1:] > window.start_us)
+        present = fit.valid & is_recorded & (statistics.num_events > 0)
+        values = np.where(present[:, None], fit.alpha, 0.0)
+        return EventFrameLabels(steps=steps, labels=FrameLabels(values=values, present=present))
     if window.duration_us > config.step_us * MAX_STEPS:
         raise DataError(
             f"{source.name} has more than {MAX_STEPS:,} event frames of {config.step_us / 1000:g} ms; perhaps its "

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from snnface.datasets.layout.pictures import picture_clip
-from snnface.datasets.take_folder import EVENT_FILES, FRAME_FOLDERS, TakeFolder
+from snnface.datasets.recorded.take_folder import EVENT_FILES, FRAME_FOLDERS, TakeFolder
 from snnface.errors import DatasetNotFoundError
 from snnface.events import EventStream, open_events
 from snnface.events.readers import FORMATS, HEAD_BYTES
@@ -21,7 +21,9 @@ Pictures = Callable[[], Iterator[tuple[UInt8[np.ndarray, "H W C"], int]]]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FaceSource:
-    """What can be gone through, each time from the start and in bounded memory.
+    """What can be gone through, each time from the start.
+
+    In bounded memory, but for the frames of an event camera's file: these are read at once, with its events.
 
     Attributes:
         name: of the recording, for files and messages.
@@ -42,7 +44,8 @@ def open_face_source(path: Path, *, events: Path | None = None, fps: float | Non
     - A take in the project's own layout (see `take_folder`): pictures of the RGB camera, or of the DAVIS where
       there is none; events of the EVK4, or of the DAVIS.
     - A file of an event camera: its events, and its frames where it has them.
-    - A video, a folder of pictures or an array of frames (see `open_frames`): pictures without events.
+    - A video, a folder of pictures or an array of frames (see `open_frames`): pictures without events. Times
+      that an array tells are kept; a video begins at 0.
 
     Args:
         events: a file of events in the clock of the pictures, instead of the recording's own.
@@ -114,6 +117,6 @@ def _frames(path: Path, fps: float | None) -> FaceSource:
 
     def pictures() -> Iterator[tuple[UInt8[np.ndarray, "H W C"], int]]:
         for luma, t_us in frames:
-            yield luma[..., None], t_us
+            yield luma[..., None], frames.start_us + t_us
 
     return FaceSource(name=frames.name, pictures=pictures, num_pictures=frames.num_frames, events=None)

@@ -22,9 +22,8 @@ def chunked(
 
     The last chunk ends where the clip ends, and begins earlier for it if the number of label
     times is no multiple; those times are in two chunks then. A chunk's window begins at its
-    first label time and ends where the next label time, or the clip, does. Labels that have as
-    many rows as there are label times are cut, all others stay. The chunk that begins with
-    label k of clip "a" is called "a+k".
+    first label time and ends where the next label time, or the clip, does. Labels over time are cut,
+    all others stay. The chunk that begins with label k of clip "a" is called "a+k".
 
     Args:
         on_short: what to do with a clip of fewer label times: an error, or leave it out and say so in the log.
@@ -58,7 +57,7 @@ def _chunks(clip: Clip, num_labels: int) -> Iterator[Clip]:
         stop = start + num_labels
         end_us = int(t_us[stop]) if stop < len(t_us) else max(clip.window.end_us, int(t_us[-1]) + 1)
         labels: dict[str, Label] = {
-            name: label[start:stop] if isinstance(label, np.ndarray) and label.shape[:1] == t_us.shape else label
+            name: cast(np.ndarray, label)[start:stop] if name in clip.over_time else label
             for name, label in clip.labels.items()
         }
         yield replace(

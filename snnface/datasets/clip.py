@@ -28,11 +28,13 @@ class Clip:
         subject: who is seen; splits keep subjects apart by this name.
         labels: target name -> class index (int), number (float) or array of either.
             A label that is not known is left out, never NaN or -1.
-        label_t_us: the times of labels over time, int64 [S] in the recording's clock: row s of
-            an array of S rows holds at label_t_us[s]. None where no label changes in the clip.
+        label_t_us: the times of labels over time, int64 [S] in the recording's clock. None where no
+            label changes in the clip.
+        over_time: the names of those labels: arrays of S rows, row s holds at label_t_us[s]. All
+            other labels hold for the whole clip, whatever their shape.
 
     Raises:
-        DataError: if label times do not rise.
+        DataError: if label times do not rise, or the labels over time do not fit them.
     """
 
     clip_id: str
@@ -41,10 +43,26 @@ class Clip:
     window: TimeWindow
     labels: Mapping[str, Label]
     label_t_us: Int64[np.ndarray, " S"] | None = None
+    over_time: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.label_t_us is not None and (np.diff(self.label_t_us) <= 0).any():
+        if (self.label_t_us is None) != (not self.over_time):
+            raise DataError(
+                f"clip {self.clip_id!r} needs label times and the names of the labels over time, or neither; got "
+                f"{'no times' if self.label_t_us is None else f'{len(self.label_t_us)} times'} and "
+                f"{', '.join(sorted(self.over_time)) or 'no names'}."
+            )
+        if self.label_t_us is None:
+            return
+        if (np.diff(self.label_t_us) <= 0).any():
             raise DataError(f"the label times of clip {self.clip_id!r} must rise.")
+        for name in sorted(self.over_time):
+            label = self.labels.get(name)
+            if not isinstance(label, np.ndarray) or label.shape[:1] != self.label_t_us.shape:
+                raise DataError(
+                    f"{name!r} of clip {self.clip_id!r} should have a row for each of {len(self.label_t_us)} label "
+                    f"times; got {'no such label' if label is None else f'the shape {list(np.shape(label))}'}."
+                )
 
 
 @runtime_checkable

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,8 +19,6 @@ STEP_PRESENT = "step_present"
 
 class PaddedSamples(ClipSamples):
     """`ClipSamples` of one length: each sample goes through `pad_in_front`.
-
-    Over time are those labels of a clip that have as many rows as it has label times.
 
     Args:
         num_steps: T of every sample.
@@ -46,7 +43,7 @@ class PaddedSamples(ClipSamples):
 
     def __getitem__(self, index: int) -> Sample:
         return pad_in_front(
-            super().__getitem__(index), num_steps=self.num_steps, over_time=_over_time(self.clips[index])
+            super().__getitem__(index), num_steps=self.num_steps, over_time=self.clips[index].over_time
         )
 
 
@@ -83,14 +80,3 @@ def pad_in_front(sample: Sample, *, num_steps: int, over_time: Collection[str]) 
 
 def _padded(rows: Tensor, num_steps: int) -> Tensor:
     return torch.cat([rows.new_zeros((num_steps - len(rows), *rows.shape[1:])), rows])
-
-
-def _over_time(clip: Clip) -> tuple[str, ...]:
-    if clip.label_t_us is None:
-        return ()
-    num_rows = len(clip.label_t_us)
-    return tuple(
-        name
-        for name, label in clip.labels.items()
-        if isinstance(label, np.ndarray) and label.ndim and len(label) == num_rows
-    )

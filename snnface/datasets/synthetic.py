@@ -218,6 +218,7 @@ class SyntheticFaces:
                 }
             ),
             label_t_us=t_us,
+            over_time=frozenset({"action_unit_intensity", "valence_arousal"}),
         )
 
     def _events(self, part: "_Part") -> EventStream:

@@ -1,5 +1,6 @@
 """Named arrays in files of our own."""
 
+import struct
 import zipfile
 from pathlib import Path
 
@@ -56,4 +57,40 @@ def test_a_file_that_unpacks_to_too_much_is_refused_before(tmp_path: Path, monke
         archive.writestr("a.npy", bytes(1 << 20))
     monkeypatch.setattr(arrays, "MAX_BYTES", 1 << 16)
     with pytest.raises(DataError, match="unpacks to"):
+        read_arrays(path)
+
+
+def npy(descr: str, shape: str, data: bytes = b"") -> bytes:
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (b"hello", "a is no array of numpy"),
+        (npy("<U0", "(1000000000000,)"), "the elements of a have no size"),
+        (npy("<f8", "(10000000000000,)", bytes(8)), "cannot be read: Unable to allocate"),
+        (npy("<f8", f"({10**30},)"), "cannot be read"),
+        (npy("<f8", "(True,)", bytes(8)), "cannot be read"),
+        (npy("<f8", "(3L,"), "cannot be read"),
+        (npy("<f8", "(4,)", bytes(8)), "cannot be read"),
+    ],
+)
+def test_a_member_that_is_no_array_is_damage(tmp_path: Path, member: bytes, message: str) -> None:
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", member)
+    with pytest.raises(DataError, match=f"x.npz should hold arrays.*{message}"):
+        read_arrays(path, required=("a",))
+
+
+def test_an_encrypted_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    write_arrays(path, {"a": np.zeros(3)})
+    body = bytearray(path.read_bytes())
+    body[6] |= 1  # the flag, once in front of the data and once in the directory
+    body[body.find(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(body)
+    with pytest.raises(DataError, match="encrypted"):
         read_arrays(path)

@@ -3,7 +3,9 @@
 import io
 import os
 import pickle
+import struct
 import subprocess
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,3 +124,84 @@ def test_the_one_object_of_an_npy_file_is_read(tmp_path: Path) -> None:
     with path.open("rb") as file:
         read = read_pickled_array(file, path.name, allow_pickle=True)
     np.testing.assert_array_equal(read["faces"], np.arange(3))
+
+
+FROM_BUFFER = b"\x80\x02cnumpy.core.numeric\n_frombuffer\n"
+NUMPY_DTYPE = b"cnumpy\ndtype\n(Vu1\ntR"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (FROM_BUFFER + b"(J\xff\xff\xff\x7f" + NUMPY_DTYPE + b"(J\xff\xff\xff\x7ftVC\ntR.", "else than bytes"),
+        (b"\x80\x02Nr\xff\xff\xff\x0f.", "numbers a part 268435455"),
+        (b"Np268435455\n.", "numbers a part 268435455"),
+        (b"\x80\x04\x8d" + struct.pack("<Q", 1 << 50) + b".", "is refused: "),
+        (b"I" + b"9" * 10_000 + b"\n.", "is refused: "),
+    ],
+)
+def test_a_number_in_a_small_file_takes_no_memory(tmp_path: Path, body: bytes, message: str) -> None:
+    path = tmp_path / "x.pkl"
+    path.write_bytes(body)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=message):
+            read_pickle(path, allow_pickle=True)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
+
+
+def test_lists_that_hold_each_other_twice_are_read_in_a_moment(tmp_path: Path) -> None:
+    value: list = []
+    for _ in range(60):
+        value = [value, value]
+    read = read_pickle(written(tmp_path / "x.pkl", value), allow_pickle=True)
+    assert read[0] is read[1]
+    assert len(read[0]) == 2
+
+
+def test_a_list_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    value: list = []
+    value.append(value)
+    with pytest.raises(DataError, match="recursion"):
+        read_pickle(written(tmp_path / "x.pkl", value), allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"c_codecs\nencode\n(N}V__defaults__\n(Vlatin1\ntstb.", "wants to change a function"),
+        (b"cnumpy.core.multiarray\n_reconstruct\n(tR(N}Vvalue\nVmine\nstb.", "is refused"),
+        (b"cnumpy\ndtype\n(Vf8\ntR.", "holds a Dtype"),
+        (b"cnumpy\nndarray\n.", "holds a Call"),
+    ],
+)
+def test_a_file_changes_and_gets_none_of_our_objects(tmp_path: Path, body: bytes, message: str) -> None:
+    path = tmp_path / "x.pkl"
+    path.write_bytes(body)
+    with pytest.raises(DataError, match=message):
+        read_pickle(path, allow_pickle=True)
+
+
+def test_arrays_inside_arrays_come_back(tmp_path: Path) -> None:
+    value = np.empty(2, dtype=object)
+    value[:] = [np.arange(3), {"a": np.ones(2)}]
+    read = read_pickle(written(tmp_path / "x.pkl", value), allow_pickle=True)
+    np.testing.assert_array_equal(read[0], np.arange(3))
+    np.testing.assert_array_equal(read[1]["a"], np.ones(2))
+
+
+@pytest.mark.parametrize("shape", ["(-5,)", "(10000000000000,)", "(3L,", "(True,)", "(9,)"])
+def test_an_array_whose_header_lies_is_damage(shape: str) -> None:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    stream = io.BytesIO(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(40))
+    with pytest.raises(DataError, match=r"x\.npy should be an array of numpy"):
+        read_pickled_array(stream, "x.npy", allow_pickle=False)
+
+
+def test_an_array_in_columns_comes_back_as_it_was() -> None:
+    stream, array = io.BytesIO(), np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    np.save(stream, array)
+    stream.seek(0)
+    np.testing.assert_array_equal(read_pickled_array(stream, "x.npy", allow_pickle=False), array)

@@ -95,12 +95,10 @@ def _print(fitting: FaceFitting) -> None:
     if values["num_event_frames"] is None:
         rows.append(("event frames", "none: the recording has no events (see --events)"))
     else:
-        rows.append(
-            (
-                "event frames",
-                f"{values['num_labelled']:,} of {values['num_event_frames']:,} labelled, {values['transfer']}",
-            )
-        )
+        labelled = f"{values['num_labelled']:,} of {values['num_event_frames']:,} labelled, {values['transfer']}"
+        if not values["num_labelled"]:
+            labelled += "; no picture of a face lies in the time of the events: do both have one clock?"
+        rows.append(("event frames", labelled))
     table = Table(title=fitting.name, title_style="", show_header=False)
     for row in rows:
         table.add_row(*row)

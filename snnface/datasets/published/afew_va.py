@@ -153,6 +153,7 @@ class AfewVa:
             window=TimeWindow(0, round(len(files) * 1e6 / self._fps)),
             labels=MappingProxyType(labels),
             label_t_us=t_us[np.array(numbers, np.int64) - first] if numbers else None,
+            over_time=frozenset(labels),
         )
 
 

@@ -192,6 +192,7 @@ class Disfa:
                 window=window,
                 labels=MappingProxyType(labels),
                 label_t_us=t_us[start:stop],
+                over_time=frozenset(labels),
             )
 
 

@@ -191,6 +191,7 @@ class Facemorphic:
             window=window,
             labels=MappingProxyType(labels | over_time),
             label_t_us=step_ends_us if over_time else None,
+            over_time=frozenset(over_time),
         )
 
     def _over_time(self, take: Take, at_us: Int64[np.ndarray, " S"]) -> dict[str, Label]:

@@ -191,6 +191,7 @@ def _clips(stem: str, take: _Take) -> list[Clip]:
                 window=TimeWindow(int(t_us[0]), int(t_us[-1]) + 1_000_000 // LABEL_FPS),
                 labels=MappingProxyType(labels),
                 label_t_us=t_us,
+                over_time=frozenset(labels),
             )
         )
     return clips

@@ -13,7 +13,7 @@ from snnface.datasets.published.fes import Fes
 from snnface.datasets.published.nefer import Nefer
 from snnface.datasets.published.samm import Samm
 from snnface.datasets.published.vetex import Vetex
-from snnface.datasets.recorded_faces import RecordedFaces
+from snnface.datasets.recorded.recorded_faces import RecordedFaces
 
 __all__ = ["LOADERS"]
 

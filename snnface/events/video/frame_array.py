@@ -25,6 +25,7 @@ TIME_UNITS = {"t_us": 1.0, "frame_t": 1e6}
 # A list of times longer than this (4 hours at 1 kHz) is taken for a hostile header.
 MAX_TIMES = 1 << 24
 MAX_TIME_US = 1e15
+MAX_START_US = 2.0**53
 # NumPy's own bound for headers that are safe to parse.
 MAX_HEADER = 10_000
 
@@ -112,6 +113,15 @@ class FrameArray(FrameSource):
             relative = (times - times[:1]) * TIME_UNITS[name]
         if not (np.abs(relative) < MAX_TIME_US).all():
             raise DataError(f"{self.path}: the times {name} should be finite; they are not. Write them anew.")
+        if num_frames:
+            # 285 years are exact.
+            start = float(times[0]) * TIME_UNITS[name]
+            if abs(start) > MAX_START_US:
+                raise DataError(
+                    f"{self.path}: the times {name} should start within 285 years of 0; they start at {times[0]}. "
+                    "Write them anew."
+                )
+            self.start_us = round(start)
         return np.rint(relative).astype(np.int64)
 
 

@@ -42,12 +42,14 @@ class FrameSource(ABC):
         resolution: of the frames that it gives.
         num_frames: as the header tells, for progress bars; None if it does not.
         duration_us: the same.
+        start_us: the time of the first frame, where an array tells it; else 0.
         is_compressed: whether the pictures went through a lossy codec.
         deblocking: the filter that goes over the pictures in their own size; None: none.
     """
 
     num_frames: int | None = None
     duration_us: int | None = None
+    start_us: int = 0
     is_compressed: bool = False
     deblocking: Deblocking | None = None
 

@@ -1,7 +1,7 @@
 """Shape coefficients from landmarks in closed form: a weighted ridge regression for each frame."""
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from snnface.errors import DataError, ShapeError
 from snnface.faces.fitting.camera import Cameras
@@ -58,74 +58,65 @@ def fit_coefficients(
     _check_weights(omega)
     alpha = np.empty((num_frames, len(basis)))
     importance = np.array([1.0, 1.0, depth_weight])[:size]
+    solve = _solve_primal if len(basis) <= size * num_points else _solve_dual
     for omega_of_group, frames in _groups(omega, num_frames):
         _check_finite(points, frames, omega_of_group)
-        solve = _solve_primal if len(basis) <= size * num_points else _solve_dual
-        alpha[frames] = solve(
-            np.where(omega_of_group[:, None] > 0, points[frames], 0.0),
-            Cameras(linear=cameras.linear[frames], shift=cameras.shift[frames]),
-            base,
-            basis,
+        seen = np.where(omega_of_group[:, None] > 0, points[frames], 0.0)
+        members = Cameras(linear=cameras.linear[frames], shift=cameras.shift[frames])
+        alpha[frames], solved = solve(
+            _residual(seen, members, base, omega_of_group),
+            members.linear / members.scale[:, None, None],
+            basis - np.average(basis, axis=1, weights=omega_of_group, keepdims=True),
             component_weights,
             ridge,
             omega_of_group,
             importance,
-            frames,
         )
+        _check_solved(solved, frames)
     return alpha
 
 
 def _solve_primal(
-    points: np.ndarray,
-    cameras: Cameras,
-    base: np.ndarray,
-    basis: np.ndarray,
+    residual: np.ndarray,
+    linear: np.ndarray,
+    centred: np.ndarray,
     component_weights: np.ndarray,
     ridge: float,
     omega: np.ndarray,
     importance: np.ndarray,
-    frames: Int64[np.ndarray, " F"],
-) -> Float64[np.ndarray, "F K"]:
-    centred = basis - np.average(basis, axis=1, weights=omega, keepdims=True)
+) -> tuple[Float64[np.ndarray, "F K"], Bool[np.ndarray, " F"]]:
+    """The coefficients and whether each frame has a single solution; residual, camera and basis in the model's unit."""
     moments = np.ascontiguousarray((centred * omega[:, None]).transpose(2, 1, 0))
     gram = np.einsum("aik,mib->abkm", moments, centred, optimize=True)
-    linear = cameras.linear / cameras.scale[:, None, None]
-    pulled = linear * importance[:, None]
-    residual = _residual(points, cameras, base, omega)
-    answer = np.empty((len(points), len(basis)))
+    pulled = (linear * importance[:, None]).transpose(0, 2, 1)
+    answer = np.empty((len(residual), len(centred)))
     solved = primal(
-        np.ascontiguousarray(pulled.transpose(0, 2, 1) @ residual),
-        pulled.transpose(0, 2, 1) @ linear,
+        np.ascontiguousarray(pulled @ residual),
+        pulled @ linear,
         moments,
         np.ascontiguousarray(gram),
         ridge / component_weights,
         answer,
     )
-    _check_solved(solved, frames)
-    return answer
+    return answer, solved
 
 
 def _solve_dual(
-    points: np.ndarray,
-    cameras: Cameras,
-    base: np.ndarray,
-    basis: np.ndarray,
+    residual: np.ndarray,
+    linear: np.ndarray,
+    centred: np.ndarray,
     component_weights: np.ndarray,
     ridge: float,
     omega: np.ndarray,
     importance: np.ndarray,
-    frames: Int64[np.ndarray, " F"],
-) -> Float64[np.ndarray, "F K"]:
-    centred = basis - np.average(basis, axis=1, weights=omega, keepdims=True)
+) -> tuple[Float64[np.ndarray, "F K"], Bool[np.ndarray, " F"]]:
+    """As `_solve_primal`."""
     weighted = centred * component_weights[:, None, None]
     gram = np.einsum("kia,kjb->abij", weighted, centred, optimize=True)
-    linear = cameras.linear / cameras.scale[:, None, None]
-    residual = _residual(points, cameras, base, omega)
-    multipliers = np.empty_like(residual)
     root = np.sqrt(importance[:, None] * omega)
+    multipliers = np.empty_like(residual)
     solved = dual(residual, linear, root, np.ascontiguousarray(gram), float(ridge), multipliers)
-    _check_solved(solved, frames)
-    return np.einsum("kia,fai->fk", weighted, linear.transpose(0, 2, 1) @ multipliers, optimize=True)
+    return np.einsum("kia,fai->fk", weighted, linear.transpose(0, 2, 1) @ multipliers, optimize=True), solved
 
 
 def _residual(

@@ -187,13 +187,6 @@ class Scene:
         points = self._face_points(trajectory, t_us)
         return (points @ maps[:, :2, :3].transpose(0, 2, 1) + maps[:, None, :2, 3]).astype(np.float32)
 
-    def bounding_boxes(
-        self, trajectory: Trajectory, t_us: Int64[np.ndarray, " T"], camera: EventCamera | RgbCamera
-    ) -> Float32[np.ndarray, "T 4"]:
-        """The smallest boxes around the 68 points: left, top, width, height in pixels."""
-        points = self.landmarks(trajectory, t_us, camera)
-        return np.concatenate([points.min(1), np.ptp(points, 1)], 1)
-
     def frame_times(self, trajectory: Trajectory, duration_us: int, camera: EventCamera) -> FrameTimes:
         """When the picture is rendered for an event camera.
 

@@ -16,7 +16,7 @@ from snnface.app.cli import main
 from snnface.app.face_fitting import FaceFittingConfig, fit_face
 from snnface.app.face_source import open_face_source
 from snnface.arrays import read_arrays
-from snnface.datasets.take_folder import frame_name
+from snnface.datasets.recorded.take_folder import frame_name
 from snnface.errors import ConfigError, DataError, DatasetNotFoundError
 from snnface.events import EventStream, Resolution, read, write_events
 from snnface.faces import OrthographicCamera, ProceduralFace
@@ -230,9 +230,22 @@ def test_a_file_of_events_can_be_labelled_with_landmarks_alone(
     assert main(options) == 1
     assert "tells no times" in capsys.readouterr().err
     assert main([*options, "--fps", "25"]) == 0
+    assert len(load_fit(tmp_path / "out" / "fit.npz")) == NUM_FRAMES
+
+
+@pytest.mark.parametrize("transfer", ["nearest", "interpolate", "same-rate"])
+@pytest.mark.parametrize("t_us", [[], [5_000_000, 5_000_005]])
+def test_event_frames_have_no_label_where_pictures_and_events_share_no_time(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], transfer: str, t_us: list[int]
+) -> None:
+    zeros = [0] * len(t_us)
+    events = EventStream.from_arrays(x=zeros, y=zeros, t_us=t_us, polarity=zeros, resolution=Resolution(2, 2))
+    write_events(events, tmp_path / "other.h5")
+    assert main([*options, "--events", str(tmp_path / "other.h5"), "--transfer", transfer]) == 0
     labels = read_arrays(tmp_path / "out" / "labels.npz")
-    # Landmarks from 0 to 0.36 s, events from 1 s on: none is near.
     assert not labels["alpha_present"].any()
+    assert not labels["alpha"].any()
+    assert "do both have one clock?" in " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 
 def test_events_beside_the_pictures_can_be_named(options: list[str], take: Path, tmp_path: Path) -> None:
@@ -267,16 +280,19 @@ def test_events_without_pictures_and_landmarks_are_refused(take: Path) -> None:
         fit_face(open_face_source(take / "evk4.raw"))
 
 
-def test_an_array_of_frames_is_a_source_of_pictures(tmp_path: Path) -> None:
+def test_an_array_of_frames_keeps_its_own_times_so_that_events_beside_it_fit(tmp_path: Path) -> None:
     frames = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     np.savez(tmp_path / "frames.npz", frames=frames, t_us=np.array([5, 1005]))
     source = open_face_source(tmp_path / "frames.npz")
     assert source.pictures is not None
     assert source.events is None
     assert [(picture.tolist(), t_us) for picture, t_us in source.pictures()] == [
-        (frames[0, ..., None].tolist(), 0),
-        (frames[1, ..., None].tolist(), 1000),
+        (frames[0, ..., None].tolist(), 5),
+        (frames[1, ..., None].tolist(), 1005),
     ]
+    counted = open_face_source(tmp_path / "frames.npz", fps=1000)
+    assert counted.pictures is not None
+    assert [t_us for _, t_us in counted.pictures()] == [0, 1000]
 
 
 @pytest.mark.data

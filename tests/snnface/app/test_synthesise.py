@@ -14,7 +14,7 @@ import pytest
 
 from snnface.app.commands import synthesise as command
 from snnface.app.synthesis import estimate, synthesise
-from snnface.datasets.recorded_faces import RecordedFaces
+from snnface.datasets.recorded.recorded_faces import RecordedFaces
 from snnface.datasets.synthesis import PRESETS, preset_named
 from snnface.datasets.synthesis.presets import FACEMORPHIC_UNITS, MICRO_UNITS
 from snnface.errors import ConfigError, SnnfaceError

@@ -1,5 +1,7 @@
 """Long clips cut into short ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +23,7 @@ def clip(num_labels: int, name: str = "a") -> Clip:
         TimeWindow(0, 40_000 * num_labels),
         {"valence_arousal": np.stack([rows, -rows], axis=1), "valence_arousal_present": rows >= 0, "emotion": 3},
         40_000 * rows,
+        frozenset({"valence_arousal", "valence_arousal_present"}),
     )
 
 
@@ -32,6 +35,15 @@ def test_chunks_are_windows_with_their_rows() -> None:
     assert second.labels["emotion"] == 3
     assert second.label_t_us is not None
     assert second.label_t_us.tolist() == [80_000, 120_000]
+
+
+def test_a_label_of_as_many_values_as_label_times_is_not_cut() -> None:
+    """Four action units at the apex, and four label times."""
+    whole = clip(4)
+    units = np.array([True, False, False, True])
+    second = chunked([replace(whole, labels={**whole.labels, "action_unit_active": units})], num_labels=2)[1]
+    assert np.asarray(second.labels["action_unit_active"]).tolist() == units.tolist()
+    assert np.asarray(second.labels["valence_arousal"]).tolist() == [[2, -2], [3, -3]]
 
 
 def test_the_last_chunk_begins_earlier_and_loses_nothing() -> None:

@@ -65,8 +65,9 @@ class OneRecording:
                 recording_id="r",
                 subject="s",
                 window=TimeWindow(0, steps * 100_000),
-                labels={"alpha": np.ones((steps, 4), np.float32), "unit": 1},
+                labels={"alpha": np.ones((steps, 4), np.float32), "unit": 1, "both": np.ones(2, np.float32)},
                 label_t_us=np.arange(steps, dtype=np.int64) * 100_000,
+                over_time=frozenset({"alpha"}),
             )
             for steps in (2, 5)
         )
@@ -90,6 +91,8 @@ def test_padded_samples_go_into_the_usual_batches() -> None:
     assert batch.inputs.shape[:2] == (5, 2)
     assert batch.targets["step_present"].tolist() == [[False, False, False, True, True], [True] * 5]
     assert batch.targets["alpha"][0, :, 0].tolist() == [0, 0, 0, 1, 1]
+    # Two numbers for the whole clip, which has two steps.
+    assert batch.targets["both"].tolist() == [[1, 1], [1, 1]]
     # The one event, at time 0, lies in the clip's first step.
     assert batch.inputs.sum(dim=(2, 3, 4)).T.tolist() == [[0, 0, 0, 1, 0], [1, 0, 0, 0, 0]]
 

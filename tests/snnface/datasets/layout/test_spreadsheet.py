@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snnface.datasets.layout import spreadsheet
 from snnface.datasets.fixtures.workbook import write_workbook
+from snnface.datasets.layout import spreadsheet
 from snnface.datasets.layout.spreadsheet import read_sheet
 from snnface.errors import DataError, DatasetNotFoundError
 

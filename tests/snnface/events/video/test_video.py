@@ -281,11 +281,14 @@ def test_an_array_with_times_comes_back_as_it_is(tmp_path: Path) -> None:
     source = open_frames(path)
     np.testing.assert_array_equal([frame for frame, _ in source], frames)
     assert (times_of(source), source.num_frames, source.duration_us) == ([0, 4_000], 2, 4_000)
+    assert source.start_us == 5_000
+    assert open_frames(path, fps=100).start_us == 0
 
 
 def test_seconds_are_rounded_to_microseconds(tmp_path: Path) -> None:
     path = save(tmp_path / "clip.npz", frames=np.zeros((3, 2, 2), np.uint8), frame_t=np.array([0.1, 0.1333333, 0.2]))
     assert times_of(open_frames(path)) == [0, 33_333, 100_000]
+    assert open_frames(path).start_us == 100_000
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -331,6 +334,8 @@ def test_times_must_be_one_a_frame_and_rise(tmp_path: Path) -> None:
         open_frames(save(tmp_path / "few.npz", frames=frames, t_us=np.array([0, 1])))
     with pytest.raises(DataError, match="should be finite"):
         open_frames(save(tmp_path / "nan.npz", frames=frames, frame_t=np.array([0, np.nan, 1])))
+    with pytest.raises(DataError, match="should start within 285 years"):
+        open_frames(save(tmp_path / "far.npz", frames=frames, frame_t=1e12 + np.arange(3)))
     with pytest.raises(EventOrderError, match="frame 2 at 5 us comes after 9 us"):
         list(open_frames(save(tmp_path / "back.npz", frames=frames, t_us=np.array([0, 9, 5]))))
 

@@ -247,15 +247,6 @@ def view_middle(camera: EventCamera) -> tuple[float, float]:
     return projection.column_px, projection.row_px
 
 
-def test_boxes_hold_the_points() -> None:
-    t_us = np.array([0, 140_000])
-    points = scene().landmarks(moving(26, 1.0), t_us, CAMERA)
-    boxes = scene().bounding_boxes(moving(26, 1.0), t_us, CAMERA)
-    np.testing.assert_allclose(boxes[:, :2], points.min(1))
-    np.testing.assert_allclose(boxes[:, :2] + boxes[:, 2:], points.max(1), rtol=1e-6)
-    assert boxes[1, 3] > boxes[0, 3] + 1
-
-
 def test_a_rolled_camera_sees_the_light_from_the_same_side_of_the_face() -> None:
     lit = replace(scene(), light=Light(direction=(1.0, 0.0, 0.3)))
     for roll_deg in (0.0, 90.0):

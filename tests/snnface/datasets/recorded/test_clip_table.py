@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnface.datasets.clip_table import ClipRow, clip_table_text, read_clip_rows
+from snnface.datasets.recorded.clip_table import ClipRow, clip_table_text, read_clip_rows
 from snnface.errors import DataError, DatasetNotFoundError
 from snnface.faces.action_units import ACTION_UNITS
 

@@ -11,7 +11,7 @@ from snnface.app.synthesis import synthesise
 from snnface.datasets.clip import Clip, FaceDataset
 from snnface.datasets.fixtures.fixture import make_fixture
 from snnface.datasets.published.dataset import PublishedDataset
-from snnface.datasets.recorded_faces import RecordedFaces
+from snnface.datasets.recorded.recorded_faces import RecordedFaces
 from snnface.datasets.samples import ClipSamples, batches
 from snnface.datasets.synthesis import takes_of
 from snnface.errors import ConfigError, DataError, DatasetNotFoundError, EventOrderError
