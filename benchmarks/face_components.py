@@ -33,8 +33,7 @@ NUM_ACTORS, NUM_EXPRESSIONS = 10, 51
 def acted(mesh: FaceMesh, seed: int = 0) -> np.ndarray:
     """Offsets of the skin in centimetres, one a row."""
     generator = np.random.default_rng(seed)
-    corners = mesh.landmarks(mesh.mean)[[36, 45]]
-    cm = EYE_DISTANCE_CM / np.linalg.norm(corners[1] - corners[0])
+    cm = EYE_DISTANCE_CM / mesh.eye_distance
     shapes = cm * mesh.expression[:, mesh.part == PARTS.index("skin")].reshape(len(mesh.expression), -1)
     largest = np.argsort(-np.linalg.norm(shapes, axis=1))[:NUM_EXPRESSIONS]
     weights = np.zeros((NUM_ACTORS, len(largest), len(shapes)))

@@ -65,8 +65,7 @@ class _Dtype:
         if self.name.startswith("O"):
             if not isinstance(data, list):
                 raise pickle.UnpicklingError("it holds objects of an array that are no list")
-            values = np.empty(len(data), dtype=object)
-            values[:] = data
+            values = _objects(data)
         else:
             # Python 2 wrote the bytes of an array as text.
             raw = data.encode("latin1") if isinstance(data, str) else data
@@ -75,6 +74,14 @@ class _Dtype:
                 raise pickle.UnpicklingError("it holds the elements of an array as something else than bytes")
             values = np.frombuffer(raw, np.dtype(self.name).newbyteorder(self.order))  # type: ignore[arg-type]
         return values.reshape(shape, order="F" if order == "F" else "C")
+
+
+def _objects(items: list[Any]) -> np.ndarray:
+    """One element an item; numpy would take items of one length apart."""
+    values = np.empty(len(items), dtype=object)
+    for place, item in enumerate(items):
+        values[place] = item
+    return values
 
 
 class _Array(StandIn):
@@ -131,9 +138,7 @@ class _Plain:
         if isinstance(value, np.ndarray):
             if not value.dtype.hasobject:
                 return value
-            values = np.empty(value.size, dtype=object)
-            values[:] = [self(item) for item in value.flat]
-            return values.reshape(value.shape)
+            return _objects([self(item) for item in value.flat]).reshape(value.shape)
         raise pickle.UnpicklingError(f"it holds a {type(value).__name__.strip('_')}, which is no plain value")
 
 
@@ -236,7 +241,8 @@ def _require_modest_memo(file: BufferedIOBase) -> None:
     start = file.tell()
     end = file.seek(0, SEEK_END)
     file.seek(start)
-    for code, argument, _ in pickletools.genops(file):
-        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > end - start:
+    operations = pickletools.genops(file)  # type: ignore[arg-type]  # all that it needs is a stream of bytes
+    for code, argument, _ in operations:
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > end - start:
             raise pickle.UnpicklingError(f"it numbers a part {argument}, more than it can have")
     file.seek(start)

@@ -73,8 +73,13 @@ class Complexion:
             tint = getattr(self, name)
             if len(tint) != 3 or min(tint) < 0 or not 0 < sum(tint) < float("inf"):
                 raise ConfigError(f"{name} must be three numbers of at least 0, not all 0; got {tint}.")
-        if self.brow_thickness <= 0 or self.mottling < 0:
-            raise ConfigError("brow_thickness must be positive and mottling at least 0.")
+        if not (0 < self.brow_thickness < float("inf") and 0 <= self.mottling < float("inf")):
+            raise ConfigError(
+                f"brow_thickness must be positive and mottling at least 0; got {self.brow_thickness} and "
+                f"{self.mottling}."
+            )
+        if not abs(self.hairline) < float("inf"):
+            raise ConfigError(f"hairline must be a finite height; got {self.hairline}.")
         if not 0 <= self.beard <= 1:
             raise ConfigError(f"beard must lie in 0..1; got {self.beard}.")
 

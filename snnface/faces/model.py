@@ -60,7 +60,8 @@ class FaceMesh:
         action_units: FACS code -> {expression name: weight at full intensity}.
 
     Raises:
-        DataError: if an index points outside, a spread is not positive, or a name is unknown.
+        DataError: if an index points outside, a spread is not positive, a number is not finite, the
+            eyes have no distance, a reflectance is no share, or a name is unknown.
     """
 
     mean: Float32[np.ndarray, "V 3"]
@@ -80,18 +81,24 @@ class FaceMesh:
             index = getattr(self, name)
             if index.size and (index.min() < 0 or index.max() >= len(self.mean)):
                 raise DataError(f"{name} must index {len(self.mean)} vertices; got {index.min()}..{index.max()}.")
-        if not (self.identity_std > 0).all():
+        if not (np.isfinite(self.identity_std) & (self.identity_std > 0)).all():
             raise DataError("every identity mode needs a positive spread.")
         if len(self.expression_names) != len(self.expression):
             raise DataError(f"{len(self.expression)} expressions need as many names; got {len(self.expression_names)}.")
         unknown = {name for weights in self.action_units.values() for name in weights} - {*self.expression_names}
         if unknown:
             raise DataError(f"action units use expressions that are not there: {', '.join(sorted(unknown))}.")
+        if not np.isfinite([weight for weights in self.action_units.values() for weight in weights.values()]).all():
+            raise DataError("every weight of an action unit must be a finite number; some are not.")
         for name in ("mean", "identity", "expression", "albedo"):
             if not np.isfinite(getattr(self, name)).all():
                 raise DataError(f"every value of a face's {name} must be a finite number; some are not.")
+        if self.albedo.size and not (self.albedo.min() >= 0 and self.albedo.max() <= 1):
+            raise DataError(f"reflectances lie in 0..1; got {self.albedo.min():g}..{self.albedo.max():g}.")
         if not np.allclose(self.landmark_weights.sum(1), 1, atol=1e-4):
             raise DataError("the three weights of every landmark must sum to 1.")
+        if not 0 < self.eye_distance < np.inf:
+            raise DataError("the outer eye corners, points 36 and 45, must be apart; they are one point.")
         for name in _ARRAYS:
             view = getattr(self, name).view()
             view.flags.writeable = False

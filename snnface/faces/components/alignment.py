@@ -18,7 +18,7 @@ def aligned_to(
     reference: Float[np.ndarray, "V 3"],
     meshes: Sequence[Float[np.ndarray, "_ 3"]],
     *,
-    still: Bool[np.ndarray, " V"] | None = None,
+    still: Bool[np.ndarray, "_"] | None = None,
 ) -> Float64[np.ndarray, "N V 3"]:
     """Every mesh turned and shifted to lie as close to the reference as it can: never scaled, never mirrored.
 
@@ -26,13 +26,17 @@ def aligned_to(
     the same subject's neutral face.
 
     Args:
-        still: the vertices to judge by, those that no expression moves; None: all.
+        still: the vertices to judge by [V], those that no expression moves; None: all.
 
     Raises:
-        DataError: if a mesh has other vertices than the reference, a coordinate is not finite, or
-            the vertices to judge by lie on one line.
+        DataError: if a mesh or `still` has other vertices than the reference, a coordinate is not
+            finite, or the vertices to judge by lie on one line.
     """
+    if not np.isfinite(reference).all():
+        raise DataError("the coordinates of meshes must be finite numbers; the reference holds others.")
     chosen = np.ones(len(reference), dtype=bool) if still is None else still
+    if len(chosen) != len(reference):
+        raise DataError(f"still must tell of each of {len(reference)} vertices; it tells of {len(chosen)}.")
     goal = reference[chosen].astype(np.float64)
     middle = goal.mean(0) if len(goal) else np.zeros(3)
     if len(goal) < 3 or _lies_on_a_line(goal - middle):

@@ -139,7 +139,8 @@ def load_components(path: Path) -> Components:
                 weights=arrays["weights"].astype(np.float64),
                 kind=kind,  # type: ignore[arg-type]  # one of them
                 template=None if template is None else template.astype(np.float32),
-                names=tuple(map(str, arrays["names"])),
+                # One too many is enough to be refused.
+                names=tuple(arrays["names"][: len(arrays["basis"]) + 1].tolist()),
             )
     except DataError as error:
         raise DataError(f"{path} should hold {what}: {error}") from error

@@ -102,7 +102,8 @@ def expression_components(
         labels: what each offset shows, such as "AU12"; components are then named by what they mostly show.
 
     Raises:
-        DataError: as `learned_dictionary`; if there are labels, but not one for each offset.
+        DataError: as `learned_dictionary`; if there are labels, but not one for each offset; if l1 is
+            so large that zero codes are best for every offset.
 
     Source: Becattini et al. 2024, "Neuromorphic Facial Analysis with Cross-Modal Supervision", sec. 5.1,
     after Ferrari et al. 2017 (DL-3DMM), doi:10.1109/TMM.2017.2707341.
@@ -110,6 +111,11 @@ def expression_components(
     if labels and len(labels) != len(offsets):
         raise DataError(f"{len(offsets)} offsets need as many labels, or none; got {len(labels)}.")
     learned = learned_dictionary(offsets.reshape(len(offsets), -1), config or DictionaryConfig())
+    if not learned.codes.any():
+        raise DataError(
+            "no offset is long enough to be worth a component: l1 is a length, in the offsets' unit; use a smaller one "
+            f"than {(config or DictionaryConfig()).l1:g}."
+        )
     basis = learned.atoms.reshape(-1, *offsets.shape[1:]).astype(np.float32)
     names = _names(learned.codes, labels) if labels else ()
     return Components(basis=basis, weights=learned.weights, kind="expression", names=names)

@@ -23,15 +23,18 @@ def identity_components(neutrals: Float[np.ndarray, "N V 3"], num_components: in
             most: the paper's 22nd component of 22 actors is an arbitrary direction without spread.
 
     Raises:
-        DataError: if a value is not finite, or the faces do not differ in so many directions.
+        DataError: if a value is not finite, a face has no vertex, or the faces do not differ in so
+            many directions.
 
     Source: Becattini et al. 2024, "Neuromorphic Facial Analysis with Cross-Modal Supervision", sec. 5.1.
     """
     if not np.isfinite(neutrals).all():
         broken = int(np.flatnonzero(~np.isfinite(neutrals).all((1, 2)))[0])
         raise DataError(f"the coordinates of neutral faces must be finite numbers; face {broken} holds others.")
-    if len(neutrals) < 2:
-        raise DataError(f"identity components need two neutral faces at least; got {len(neutrals)}.")
+    if len(neutrals) < 2 or not neutrals.size:
+        raise DataError(
+            f"identity components need two neutral faces at least; got {len(neutrals)} of {neutrals.shape[1]} vertices."
+        )
     rows = neutrals.reshape(len(neutrals), -1).astype(np.float64)
     template = rows.mean(0)
     spread, right = np.linalg.svd(rows - template, full_matrices=False)[1:]

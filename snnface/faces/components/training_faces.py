@@ -52,9 +52,7 @@ def drawn_components(mesh: FaceMesh, *, num_expression: int = 32, seed: int = 0)
         DataError: as `drawn_offsets` and `identity_components`.
     """
     seeds = SeedTree(seed)
-    corners = mesh.landmarks(mesh.mean)[[36, 45]]
-    cm = float(np.linalg.norm(corners[1] - corners[0])) / EYE_DISTANCE_CM
-    penalty = DictionaryConfig().l1 * cm
+    penalty = DictionaryConfig().l1 * (mesh.eye_distance / EYE_DISTANCE_CM)
     config = DictionaryConfig(num_components=num_expression, l1=penalty, l2=L2, seed=seeds.seed("dictionary"))
     drawn = drawn_offsets(mesh, NUM_ACTORS, seeds.numpy("offsets"))
     return FaceComponents(
@@ -80,13 +78,14 @@ def drawn_offsets(mesh: FaceMesh, num_actors: int, generator: np.random.Generato
     Raises:
         DataError: if the mesh shows no action unit of the face.
     """
-    codes = [code for code in mesh.action_units if ACTION_UNITS[code].kind == "face"]
+    # A face from a file may show units that are not in our table, such as 18.
+    codes = [code for code in mesh.action_units if code not in ACTION_UNITS or ACTION_UNITS[code].kind == "face"]
     if not codes:
         raise DataError("expression components are learned from action units; this face shows none.")
     shown: list[tuple[str, np.ndarray]] = []
     for code in codes:
         whole = mesh.expression_weights({code: 1.0})
-        alone = np.diag(whole)[whole > 0]
+        alone = np.diag(whole)[whole != 0]
         shown += [(f"AU{code}", weights) for weights in (whole, *(alone if len(alone) > 1 else ()))]
     movements = np.stack([weights for _, weights in shown])
     habits = generator.integers(len(shown), size=(num_actors, len(shown)))

@@ -48,9 +48,8 @@ def coloured_faces(
         raise ConfigError(f"pictures of faces are 16..4096 pixels wide; got {side_px}.")
     if vertices.shape != mesh.mean.shape or not np.isfinite(vertices).all():
         raise DataError(f"a shape of this face has {len(mesh.mean)} finite vertices; got {len(vertices)}, or others.")
-    corners = mesh.landmarks(mesh.mean)[[36, 45]]
-    middle, distance = corners.mean(0), float(np.linalg.norm(corners[1] - corners[0]))
-    placed = ((vertices - middle) / distance).astype(np.float32)
+    middle = mesh.landmarks(mesh.mean)[[36, 45]].mean(0)
+    placed = ((vertices - middle) / mesh.eye_distance).astype(np.float32)
     angles = np.zeros(1) if yaw_deg is None else yaw_deg
     poses = np.zeros((len(angles), len(POSE_NAMES)))
     poses[:, POSE_NAMES.index("yaw_deg")] = angles

@@ -1,10 +1,13 @@
-"""Action units made of the blendshapes that ARKit names, which many face models share."""
+"""Action units of face models from files: told in JSON, or made of the blendshapes that ARKit names."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-__all__ = ["ARKIT_ACTION_UNITS", "arkit_action_units"]
+from snnface.errors import DataError
+
+__all__ = ["ARKIT_ACTION_UNITS", "action_units_of_json", "arkit_action_units"]
 
 _BOTH: Mapping[int, Mapping[str, float]] = {
     1: {"browInnerUp": 1.0},
@@ -64,3 +67,18 @@ def arkit_action_units(names: Sequence[str]) -> dict[int, dict[str, float]]:
         if len(there) == len(shapes) or (code == 6 and there):
             units[code] = {name: weight for shape, weight in there.items() for name in known[shape]}
     return dict(sorted(units.items()))
+
+
+def action_units_of_json(text: str) -> dict[int, dict[str, float]]:
+    """Action units as files name them: {"12": {"mouthSmile_L": 1, ...}, ...}.
+
+    Raises:
+        DataError: if the text is no such JSON.
+    """
+    try:
+        return {
+            int(code): {name: float(weight) for name, weight in shapes.items()}
+            for code, shapes in json.loads(text).items()
+        }
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(f'action units should look like {{"12": {{"mouthSmile_L": 1}}}}: {error}') from error

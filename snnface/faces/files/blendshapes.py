@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from snnface.errors import DataError, DatasetNotFoundError
-from snnface.faces.files.arkit import arkit_action_units
+from snnface.faces.files.arkit import action_units_of_json, arkit_action_units
 from snnface.faces.files.painting import painted
 from snnface.faces.model import FaceMesh, landmarks_at_vertices
 from snnface.files import read_text
@@ -22,6 +22,9 @@ NEUTRAL_NAMES = ("generic_neutral_mesh", "neutral", "base", "mean", "template")
 LANDMARK_FILES: Mapping[str, str | None] = {"landmarks68.json": None, "vertex_indices.json": "idx_to_landmark_verts"}
 """Files that may hold the 68 vertices, and under which key; None: the list itself."""
 ACTION_UNITS = "action_units.json"
+
+MAX_VERTICES, MAX_COORDINATE = 1 << 31, 1e30
+"""What 32-bit numbers hold, with room to reckon."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,35 +46,45 @@ def load_blendshapes(folder: Path, *, landmarks68: tuple[int, ...] | None = None
 
     Raises:
         DatasetNotFoundError: if there is no such folder, or no neutral mesh in it.
-        DataError: if a file cannot be read, a shape does not correspond to the neutral mesh, or the
-            68 points are missing; names the file.
+        DataError: if a file cannot be read, a shape does not correspond to the neutral mesh, two
+            shapes have one name, or the 68 points are missing; names the file.
     """
     neutral_path = _neutral(folder)
     neutral = _read_obj(neutral_path, with_triangles=True)
-    shapes = {
-        path.stem: path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in (".obj", ".target") and path != neutral_path
-    }
-    offsets = {name: _offsets(path, neutral.vertices) for name, path in shapes.items()}
+    offsets = {name: _offsets(path, neutral.vertices) for name, path in _shapes(folder, neutral_path).items()}
     identity = [offset for name, offset in offsets.items() if name.startswith("identity")]
     names = tuple(name for name in offsets if not name.startswith("identity"))
     num_vertices = len(neutral.vertices)
     marks = landmarks_at_vertices(_landmarks(folder, landmarks68, num_vertices))
     part = np.zeros(num_vertices, dtype=np.int8)
     units = folder / ACTION_UNITS
-    return FaceMesh(
-        mean=neutral.vertices,
-        triangles=neutral.triangles,
-        identity=_stacked(identity, num_vertices),
-        identity_std=np.ones(len(identity), dtype=np.float32),
-        expression=_stacked([offsets[name] for name in names], num_vertices),
-        expression_names=names,
-        **marks,
-        part=part,
-        albedo=painted(neutral.vertices, marks, part),
-        action_units=_action_units(units) if units.exists() else arkit_action_units(names),
-    )
+    try:
+        return FaceMesh(
+            mean=neutral.vertices,
+            triangles=neutral.triangles,
+            identity=_stacked(identity, num_vertices),
+            identity_std=np.ones(len(identity), dtype=np.float32),
+            expression=_stacked([offsets[name] for name in names], num_vertices),
+            expression_names=names,
+            **marks,
+            part=part,
+            albedo=painted(neutral.vertices, marks, part),
+            action_units=_action_units(units) if units.exists() else arkit_action_units(names),
+        )
+    except DataError as error:
+        raise DataError(f"{folder} is no folder of blendshapes as `load_blendshapes` describes it: {error}") from error
+
+
+def _shapes(folder: Path, neutral: Path) -> dict[str, Path]:
+    """Name and file of every shape, by path."""
+    shapes: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in (".obj", ".target") or path == neutral:
+            continue
+        other = shapes.setdefault(path.stem, path)
+        if other != path:
+            raise DataError(f"{path} and {other} are two shapes of one name; rename one, or move it elsewhere.")
+    return shapes
 
 
 def _neutral(folder: Path) -> Path:
@@ -101,15 +114,16 @@ def _read_obj(path: Path, *, with_triangles: bool) -> _Mesh:
     """Vertices and triangles of a Wavefront .obj; all else in it is passed over."""
     vertices: list[list[float]] = []
     triangles: list[tuple[int, int, int]] = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
         try:
             if line.startswith("v "):
-                x, y, z = line.split()[1:4]
-                vertices.append([float(x), float(y), float(z)])
+                vertices.append(_coordinates(line.split()[1:4]))
             elif with_triangles and line.startswith("f "):
                 corners = [int(word.split("/")[0]) for word in line.split()[1:]]
                 # Counted from 1, or backwards from the last vertex so far.
                 corners = [corner - 1 if corner > 0 else len(vertices) + corner for corner in corners]
+                if not all(0 <= corner < MAX_VERTICES for corner in corners):
+                    raise ValueError("corners count from 1, or backwards from -1")
                 triangles += [(corners[0], one, other) for one, other in pairwise(corners[1:])]
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {line[:60]!r} is no vertex or face: {error}") from error
@@ -120,18 +134,32 @@ def _read_obj(path: Path, *, with_triangles: bool) -> _Mesh:
 
 def _read_target(path: Path, num_vertices: int) -> Float32[np.ndarray, "V 3"]:
     offsets = np.zeros((num_vertices, 3), dtype=np.float32)
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
         words = line.partition("#")[0].split()
         if not words:
             continue
         try:
-            vertex, offset = int(words[0]), [float(word) for word in words[1:]]
-            if not 0 <= vertex < num_vertices or len(offset) != 3:
-                raise ValueError(f"expected a vertex below {num_vertices} and three numbers")
+            vertex, offset = int(words[0]), _coordinates(words[1:])
+            if not 0 <= vertex < num_vertices:
+                raise ValueError(f"expected a vertex below {num_vertices}")
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {line[:60]!r} is no line of a target: {error}.") from error
         offsets[vertex] = offset
     return offsets
+
+
+def _coordinates(words: list[str]) -> list[float]:
+    values = [float(word) for word in words]
+    if len(values) != 3 or not all(abs(value) < MAX_COORDINATE for value in values):
+        raise ValueError(f"expected three numbers below {MAX_COORDINATE:g}")
+    return values
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _landmarks(folder: Path, given: tuple[int, ...] | None, num_vertices: int) -> Int32[np.ndarray, " 68"]:
@@ -156,16 +184,15 @@ def _landmarks(folder: Path, given: tuple[int, ...] | None, num_vertices: int) -
 
 def _action_units(path: Path) -> dict[int, dict[str, float]]:
     try:
-        content = _json(path)
-        return {int(code): {name: float(weight) for name, weight in shapes.items()} for code, shapes in content.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise DataError(f'{path} should look like {{"12": {{"mouthSmile_L": 1}}}}: {error}') from error
+        return action_units_of_json(_read_text(path))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+        return json.loads(_read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} should be JSON: {error}") from error
 
 

@@ -8,11 +8,14 @@ import numpy as np
 
 from snnface.arrays import read_arrays, write_arrays
 from snnface.errors import DataError
-from snnface.faces.files.arkit import arkit_action_units
+from snnface.faces.files.arkit import action_units_of_json, arkit_action_units
 from snnface.faces.files.painting import painted
 from snnface.faces.model import PARTS, FaceMesh, landmarks_at_vertices
 
 __all__ = ["load_face", "save_face"]
+
+MAX_NAMES = 1 << 16
+"""A file with more names than this is refused: so many expressions or parts no face has."""
 
 # Names of parts in other models, and what they are here; longest first where one begins another.
 _PART_OF: Mapping[str, str] = {
@@ -71,7 +74,9 @@ def load_face(path: Path) -> FaceMesh:
     arrays = read_arrays(path, required=("mean", "triangles"), what="a face model")
     try:
         return _mesh(arrays)
-    except (DataError, TypeError, ValueError, KeyError, IndexError) as error:
+    except KeyError as error:
+        raise DataError(f"{path} is no face model as `load_face` describes it: it lacks {error}.") from error
+    except (TypeError, ValueError, IndexError) as error:
         raise DataError(f"{path} is no face model as `load_face` describes it: {error}") from error
 
 
@@ -81,9 +86,7 @@ def _mesh(arrays: Mapping[str, np.ndarray]) -> FaceMesh:
     triangles = _index(arrays, "triangles", (None, 3), "vertices", num_vertices)
     identity = _basis(arrays, "identity", num_vertices)
     expression = _basis(arrays, "expression", num_vertices)
-    names = tuple(
-        str(name) for name in arrays.get("expression_names", [f"expression {k}" for k in range(len(expression))])
-    )
+    names = _names(arrays, "expression_names") or tuple(f"expression {k}" for k in range(len(expression)))
     units = arrays.get("action_units")
     part = _parts(arrays, num_vertices)
     landmarks = _landmarks(arrays, triangles, num_vertices)
@@ -105,7 +108,7 @@ def _mesh(arrays: Mapping[str, np.ndarray]) -> FaceMesh:
         **landmarks,
         part=part,
         albedo=colours,
-        action_units=arkit_action_units(names) if units is None else _action_units(str(units)),
+        action_units=arkit_action_units(names) if units is None else action_units_of_json(str(units)),
     )
 
 
@@ -114,7 +117,9 @@ def _basis(arrays: Mapping[str, np.ndarray], name: str, num_vertices: int) -> np
     if f"{name}_q" in arrays:
         quantised = _shaped(arrays[f"{name}_q"], f"{name}_q", (None, num_vertices, 3))
         scale = _shaped(arrays[f"{name}_scale"], f"{name}_scale", (len(quantised),))
-        return (quantised * scale[:, None, None]).astype(np.float32)
+        # What single precision cannot hold becomes infinite, and is refused as such.
+        with np.errstate(over="ignore"):
+            return (quantised * scale[:, None, None]).astype(np.float32)
     basis = arrays.get(name, np.zeros((0, num_vertices, 3)))
     return _shaped(basis, name, (None, num_vertices, 3)).astype(np.float32)
 
@@ -138,7 +143,9 @@ def _index(
     arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, ...], what: str, size: int
 ) -> np.ndarray:
     index = _shaped(arrays[name], name, shape)
-    if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= size:
+    if index.dtype.kind not in "iu":
+        raise DataError(f"{name} must be whole numbers; it is {index.dtype}.")
+    if index.size and (index.min() < 0 or index.max() >= size):
         raise DataError(f"{name} must index {size} {what}; got {index.min()}..{index.max()}.")
     return index.astype(np.int32)
 
@@ -146,10 +153,9 @@ def _index(
 def _parts(arrays: Mapping[str, np.ndarray], num_vertices: int) -> np.ndarray:
     if "part" not in arrays:
         return np.zeros(num_vertices, dtype=np.int8)
-    index = _shaped(arrays["part"], "part", (num_vertices,)).astype(np.int64)
-    names = [str(name) for name in arrays.get("part_names", np.array(PARTS))]
-    ours = [_part(name) for name in names]
-    return np.array([PARTS.index(name) for name in ours], dtype=np.int8)[index]
+    names = _names(arrays, "part_names") or PARTS
+    index = _index(arrays, "part", (num_vertices,), "names", len(names))
+    return np.array([PARTS.index(_part(name)) for name in names], dtype=np.int8)[index]
 
 
 def _part(name: str) -> str:
@@ -159,8 +165,12 @@ def _part(name: str) -> str:
     return next((ours for theirs, ours in _PART_OF.items() if name.startswith(theirs)), "skin")
 
 
-def _action_units(text: str) -> dict[int, dict[str, float]]:
-    return {int(code): {str(k): float(v) for k, v in weights.items()} for code, weights in json.loads(text).items()}
+def _names(arrays: Mapping[str, np.ndarray], key: str) -> tuple[str, ...]:
+    """Text of an array; none where it is left out."""
+    names = arrays.get(key, np.array((), dtype=str))
+    if names.dtype.kind != "U" or names.ndim != 1 or len(names) > MAX_NAMES:
+        raise DataError(f"{key} must be a list of up to {MAX_NAMES} names; it is {names.dtype} {list(names.shape)}.")
+    return tuple(names.tolist())
 
 
 def _shaped(array: np.ndarray, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -168,6 +178,8 @@ def _shaped(array: np.ndarray, name: str, shape: tuple[int | None, ...]) -> np.n
         raise DataError(f"{name} must be numbers of shape {_words(shape)}; it is {array.dtype} {list(array.shape)}.")
     if any(want not in (None, size) for want, size in zip(shape, array.shape, strict=True)):
         raise DataError(f"{name} must be of shape {_words(shape)}; it is {list(array.shape)}.")
+    if not (np.abs(array) <= np.finfo(np.float32).max).all():
+        raise DataError(f"{name} must be finite numbers of single precision; some are not.")
     return array
 
 

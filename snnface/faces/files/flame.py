@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from snnface.errors import DataError
+from snnface.errors import ConfigError, DataError
 from snnface.faces.files.painting import painted
 from snnface.faces.model import FaceMesh
 from snnface.pickles import StandIn, read_pickle, read_pickled_array
@@ -69,9 +69,11 @@ def load_flame(
         num_identity, num_expression: how many modes to keep, of up to 300 and 100.
 
     Raises:
-        ConfigError: if `allow_pickle` is False.
+        ConfigError: if `allow_pickle` is False, or a number of modes is negative.
         DataError: if a file is missing or damaged, wants to call anything, or lacks what is needed.
     """
+    if min(num_identity, num_expression) < 0:
+        raise ConfigError(f"numbers of modes are at least 0; got {num_identity} and {num_expression}.")
     model = _arrays(read_pickle(path, allow_pickle=allow_pickle, values=_STAND_INS), path)
     template, faces, directions = (model[key] for key in ("v_template", "f", "shapedirs"))
     if directions.ndim != 3 or directions.shape[:2] != template.shape or template.shape[1:] != (3,):
@@ -79,9 +81,13 @@ def load_flame(
             f"{path} should hold v_template [V, 3] and shapedirs [V, 3, K]; it has {list(template.shape)} and "
             f"{list(directions.shape)}."
         )
-    modes = np.moveaxis(directions, 2, 0).astype(np.float32)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind == "f":
+        raise DataError(f"{path} should hold f [F, 3], whole numbers; it has {faces.dtype} {list(faces.shape)}.")
+    if faces.size and not 0 <= faces.min() <= faces.max() < len(template):
+        raise DataError(f"{path} should hold triangles of {len(template)} vertices; f has others.")
+    modes, mean = np.moveaxis(directions, 2, 0).astype(np.float32), template.astype(np.float32)
     identity, expression = modes[:NUM_IDENTITY][:num_identity], modes[NUM_IDENTITY:][:num_expression]
-    mean, triangles = template.astype(np.float32), faces.astype(np.int32)
+    triangles = faces.astype(np.int32)
     landmarks = _embedded(embedding, triangles, allow_pickle=allow_pickle)
     part = np.zeros(len(mean), dtype=np.int8)
     try:
@@ -110,6 +116,8 @@ def _arrays(model: object, path: Path) -> dict[str, np.ndarray]:
         value = model.get(key)
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
             raise DataError(f"{path} should hold FLAME's {key}, an array of numbers; it holds {type(value).__name__}.")
+        if not (np.abs(value) <= np.finfo(np.float32).max).all():
+            raise DataError(f"{path} should hold finite numbers of single precision; some of {key} are not.")
         arrays[key] = value
     return arrays
 
@@ -122,8 +130,17 @@ def _embedded(path: Path, triangles: np.ndarray, *, allow_pickle: bool) -> dict[
         raise DataError(f"{path} should be FLAME's landmark embedding; it cannot be read: {error.strerror}.") from error
     if not isinstance(content, dict) or not {"full_lmk_faces_idx", "full_lmk_bary_coords"} <= content.keys():
         raise DataError(f"{path} should hold full_lmk_faces_idx and full_lmk_bary_coords, the 68 points on FLAME.")
-    faces = np.asarray(content["full_lmk_faces_idx"]).reshape(-1)
-    weights = np.asarray(content["full_lmk_bary_coords"], dtype=np.float32).reshape(-1, 3)
-    if len(faces) != 68 or len(weights) != 68 or faces.min() < 0 or faces.max() >= len(triangles):
-        raise DataError(f"{path} should place 68 points on {len(triangles)} triangles; it places {len(faces)}.")
-    return {"landmark_vertices": triangles[faces], "landmark_weights": weights}
+    faces, weights = (np.asarray(content[key]) for key in ("full_lmk_faces_idx", "full_lmk_bary_coords"))
+    if faces.dtype.kind not in "iu" or weights.dtype.kind != "f" or (faces.size, weights.size) != (68, 3 * 68):
+        raise DataError(
+            f"{path} should hold 68 whole numbers and 68 x 3 weights; it holds {faces.dtype} {list(faces.shape)} and "
+            f"{weights.dtype} {list(weights.shape)}."
+        )
+    if faces.min() < 0 or faces.max() >= len(triangles):
+        raise DataError(
+            f"{path} should place 68 points on {len(triangles)} triangles; it names {faces.min()}..{faces.max()}."
+        )
+    return {
+        "landmark_vertices": triangles[faces.reshape(-1)],
+        "landmark_weights": weights.astype(np.float32).reshape(68, 3),
+    }

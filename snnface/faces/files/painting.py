@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8
 
+from snnface.errors import DataError
 from snnface.faces.complexion import Complexion
 from snnface.faces.curves import smooth_ramp
 from snnface.faces.model import PARTS
@@ -26,11 +27,16 @@ def painted(
 
     Args:
         landmarks: `landmark_vertices` and `landmark_weights` of the mesh.
+
+    Raises:
+        DataError: if the outer eye corners are not two points.
     """
     person = complexion or Complexion()
     corners = mean[landmarks["landmark_vertices"]].astype(np.float64)
     marks = (corners * landmarks["landmark_weights"][..., None]).sum(1)
-    middle, scale = marks[[36, 45]].mean(0), np.linalg.norm(marks[45] - marks[36])
+    middle, scale = marks[[36, 45]].mean(0), float(np.linalg.norm(marks[45] - marks[36]))
+    if not 0 < scale < np.inf:
+        raise DataError("a face is painted by its 68 points; its outer eye corners must be apart, and finite numbers.")
     points, marks = (mean - middle) / scale, (marks - middle) / scale
     colour = np.tile(person.skin_colour, (len(mean), 1))
     is_skin = np.isin(part, [PARTS.index("skin"), PARTS.index("head")])
@@ -80,7 +86,8 @@ def _distance_to_line(
     """Distance in the picture plane to a line of points."""
     flat, knots = points[:, :2], line[:, :2]
     start, along = knots[:-1], np.diff(knots, axis=0)
-    share = ((flat[:, None] - start) * along).sum(2) / (along**2).sum(1)
+    # Two of the points may be one vertex.
+    share = ((flat[:, None] - start) * along).sum(2) / np.maximum((along**2).sum(1), 1e-12)
     nearest = start + np.clip(share, 0, 1)[..., None] * along
     return np.linalg.norm(flat[:, None] - nearest, axis=2).min(1)
 

@@ -69,3 +69,9 @@ def test_a_black_tint_is_refused() -> None:
 def test_more_than_a_full_beard_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"beard must lie in 0..1; got 1.2"):
         Complexion(beard=1.2)
+
+
+@pytest.mark.parametrize("name", ["brow_thickness", "mottling", "hairline", "beard", "skin"])
+def test_no_number_is_no_colour(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}.*nan"):
+        Complexion(**{name: float("nan")})

@@ -48,6 +48,10 @@ def test_broken_and_flat_meshes_are_named() -> None:
     broken[0, 0] = np.nan
     with pytest.raises(DataError, match="mesh 0 holds others"):
         aligned_to(REFERENCE, [broken])
+    with pytest.raises(DataError, match="the reference holds others"):
+        aligned_to(broken, [REFERENCE])
+    with pytest.raises(DataError, match="still must tell of each of 12 vertices; it tells of 13"):
+        aligned_to(REFERENCE, [REFERENCE], still=np.ones(13, dtype=bool))
     line = np.outer(np.arange(12.0), [1, 2, 3])
     with pytest.raises(DataError, match="three still vertices at least that do not lie on one line"):
         aligned_to(line, [REFERENCE])

@@ -162,3 +162,9 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=r"dictionary|l1 and l2"):
         replace(SMALL, **settings)  # type: ignore[arg-type]
+
+
+def test_a_penalty_larger_than_every_offset_is_told() -> None:
+    in_metres = np.full((4, 3, 3), 1e-3)
+    with pytest.raises(DataError, match=r"l1 is a length, in the offsets' unit; use a smaller one than 0\.05"):
+        expression_components(in_metres)

@@ -67,3 +67,5 @@ def test_bad_faces_are_refused() -> None:
         identity_components(broken)
     with pytest.raises(DataError, match="differ in 0 directions"):
         identity_components(np.repeat(faces(1), 3, 0))
+    with pytest.raises(DataError, match="got 3 of 0 vertices"):
+        identity_components(np.zeros((3, 0, 3)))

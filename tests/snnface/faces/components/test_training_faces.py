@@ -22,6 +22,13 @@ def learned(mesh: FaceMesh) -> FaceComponents:
     return drawn_components(mesh)
 
 
+def test_units_of_a_file_that_we_have_no_name_for_are_learned_too(mesh: FaceMesh) -> None:
+    units = {18: {"AU20 right": -0.5, "AU20 left": -0.5}, 61: dict(mesh.action_units[61])}
+    drawn = drawn_offsets(replace(mesh, action_units=units), 2, np.random.default_rng(0))
+    # The unit, each of its sides alone, and no gaze.
+    assert drawn.labels == ("AU18",) * 6
+
+
 def test_22_people_give_21_identity_components_and_10_actors_32_of_expression(learned: FaceComponents) -> None:
     assert (len(learned.identity), learned.identity.kind) == (21, "identity")
     assert (len(learned.expression), learned.expression.kind) == (32, "expression")

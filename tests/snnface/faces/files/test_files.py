@@ -46,6 +46,9 @@ def cube(landmarks: int = 68) -> dict[str, np.ndarray]:
     }
 
 
+ONE_EXPRESSION = {"expression": np.zeros((1, 68, 3)), "expression_names": np.array(["a"])}
+
+
 def test_what_is_saved_is_loaded(tmp_path: Path, built_in: FaceMesh) -> None:
     save_face(built_in, tmp_path / "face.npz")
     read = load_face(tmp_path / "face.npz")
@@ -98,7 +101,23 @@ def test_a_quantised_basis_is_scaled(tmp_path: Path) -> None:
         ({"landmarks68": np.arange(67)}, r"landmarks68 must be of shape \[68\]; it is \[67\]"),
         ({"landmarks68": np.arange(1, 69)}, "landmarks68 must index 68 vertices; got 1..68"),
         ({"triangles": np.array([[0, 1, 99]])}, "triangles must index 68 vertices"),
-        ({"mean": np.full((68, 3), np.nan)}, "every value of a face's mean must be a finite number"),
+        ({"mean": np.full((68, 3), np.nan)}, "mean must be finite numbers of single precision; some are not"),
+        ({"mean": mean_landmarks() * 1e300}, "mean must be finite numbers of single precision"),
+        ({"mean": mean_landmarks() * 0}, "outer eye corners must be apart"),
+        ({"mean": mean_landmarks() * 0, "albedo": np.ones(68)}, "points 36 and 45, must be apart"),
+        ({"albedo": np.full(68, 1.5)}, r"reflectances lie in 0\.\.1; got 1\.5\.\.1\.5"),
+        ({"identity": np.zeros((1, 68, 3)), "identity_std": np.full(1, np.inf)}, "identity_std must be finite"),
+        ({"expression_q": np.full((1, 68, 3), 100), "expression_scale": np.full(1, 1e38)}, "face's expression"),
+        ({"expression_q": np.ones((1, 68, 3), np.int8)}, "it lacks 'expression_scale'"),
+        ({"expression_names": np.array("a")}, "expression_names must be a list"),
+        ({"part": np.full(68, 2), "part_names": np.array(["skin"])}, r"part must index 1 names; got 2\.\.2"),
+        ({"part": np.full(68, -1)}, "part must index"),
+        ({"action_units": np.array('{"12": [1]}')}, "action units should look like"),
+        ({"action_units": np.array("[" * 100_000)}, "action units should look like"),
+        (
+            {"action_units": np.array('{"12": {"a": NaN}}'), **ONE_EXPRESSION},
+            "weight of an action unit must be a finite",
+        ),
         ({"mean": np.array(["x"])}, "mean must be numbers"),
         ({"identity": np.zeros((2, 67, 3))}, r"identity must be of shape \[any, 68, 3\]"),
         ({"identity": np.zeros((1, 68, 3)), "identity_std": np.zeros(1)}, "positive spread"),
@@ -195,9 +214,16 @@ def test_a_shape_with_other_vertices_has_no_correspondence(folder: Path) -> None
     [
         ("jawOpen.obj", "v 1 2\n", "line 1: 'v 1 2' is no vertex or face"),
         ("jawOpen.obj", "hello\n", "it holds no vertex"),
+        ("jawOpen.obj", "v 1 2 nan\n", "line 1: 'v 1 2 nan' is no vertex or face"),
+        ("jawOpen.obj", "v 1 2 1e300\n", "expected three numbers below"),
+        ("generic_neutral_mesh.obj", "v 0 0 0\nf 1 2 99999999999\n", "line 2.*corners count from 1"),
+        ("generic_neutral_mesh.obj", "v 0 0 0\nf -5 1 1\n", "line 2.*corners count from 1"),
         ("jawOpen.target", "70 0 0 0\n", "expected a vertex below 68"),
+        ("jawOpen.target", "7 0 0 inf\n", "expected three numbers"),
         ("action_units.json", "[]", "should look like"),
-        ("action_units.json", "{", "should be JSON"),
+        ("action_units.json", "{", "should look like"),
+        ("landmarks68.json", "{", "should be JSON"),
+        ("landmarks68.json", "[" * 100_000, "should be JSON"),
         ("landmarks68.json", "[1, 2]", "it lists 2, 2 of them such"),
         ("landmarks68.json", json.dumps(["x"] * 68), "it lists 68, 0 of them such"),
     ],
@@ -206,6 +232,35 @@ def test_a_damaged_file_of_the_folder_is_named(folder: Path, name: str, text: st
     (folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=rf"{name}.*{message}"):
         load_blendshapes(folder)
+
+
+def test_two_shapes_of_one_name_are_refused(folder: Path) -> None:
+    (folder / "chin.target").write_text("8 0 0.5 0\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"chin\.target and .*chin\.target are two shapes of one name"):
+        load_blendshapes(folder)
+
+
+def test_a_shape_that_is_a_folder_or_a_dead_link_is_named(folder: Path) -> None:
+    (folder / "a.obj").mkdir()
+    with pytest.raises(DataError, match=r"a\.obj cannot be read"):
+        load_blendshapes(folder)
+    (folder / "a.obj").rmdir()
+    (folder / "b.obj").symlink_to(folder / "none")
+    with pytest.raises(DataError, match=r"b\.obj cannot be read"):
+        load_blendshapes(folder)
+
+
+def test_triangles_of_missing_vertices_name_the_folder(folder: Path) -> None:
+    write_obj(folder / "generic_neutral_mesh.obj", mean_landmarks() * 10, ("f 1 2 69",))
+    with pytest.raises(DataError, match=f"{folder.name} is no folder of blendshapes.*triangles must index 68"):
+        load_blendshapes(folder)
+
+
+def test_a_face_whose_lip_corners_are_one_vertex_is_painted(folder: Path) -> None:
+    marks = list(range(68))
+    marks[60], marks[64], marks[18] = 48, 54, 17
+    face = load_blendshapes(folder, landmarks68=tuple(marks))
+    assert np.isfinite(face.albedo).all()
 
 
 def test_a_folder_without_points_or_neutral_mesh_is_refused(folder: Path) -> None:
@@ -300,6 +355,37 @@ def test_an_embedding_that_misses_the_mesh_is_refused(tmp_path: Path, chumpy: ty
         load_flame(model, embedding, allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         load_flame(model, tmp_path / "none.npy", allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"f": np.zeros((4, 4), int)}, r"should hold f \[F, 3\]"),
+        ({"f": np.zeros((4, 3))}, r"whole numbers; it has float64 \[4, 3\]"),
+        ({"f": np.full((4, 3), 2**32)}, "triangles of 68 vertices; f has others"),
+        ({"v_template": np.full((68, 3), np.nan)}, "some of v_template are not"),
+        ({"shapedirs": np.full((68, 3, 1), 1e300)}, "some of shapedirs are not"),
+    ],
+)
+def test_arrays_of_a_flame_that_fit_no_mesh_are_refused(
+    tmp_path: Path, chumpy: type, change: dict, message: str
+) -> None:
+    model, embedding = write_flame(tmp_path, chumpy, 2)
+    model.write_bytes(pickle.dumps({**pickle.loads(model.read_bytes()), **change}, 2))
+    with pytest.raises(DataError, match=message):
+        load_flame(model, embedding, allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("faces", "weights"),
+    [(np.arange(68.0), np.ones((68, 3))), (np.arange(68), np.ones((67, 3))), ("x", "y"), (np.arange(68), None)],
+)
+def test_an_embedding_of_other_things_is_refused(tmp_path: Path, chumpy: type, faces: object, weights: object) -> None:
+    model, embedding = write_flame(tmp_path, chumpy, 2)
+    content = {"full_lmk_faces_idx": faces, "full_lmk_bary_coords": weights}
+    np.save(embedding, content, allow_pickle=True)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="should hold 68 whole numbers and 68 x 3 weights"):
+        load_flame(model, embedding, allow_pickle=True)
 
 
 # -- as a face that people are drawn from
