@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,20 @@ settings.register_profile("project", deadline=None, suppress_health_check=[Healt
 settings.load_profile("project")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Name -> the miniature of that data set with seed 0, made once; copy it to change something."""
+    from snnface.datasets.fixtures import make_fixture
+
+    root = tmp_path_factory.mktemp("miniatures")
+
+    @cache
+    def made(name: str) -> Path:
+        return make_fixture(name, root / name)
+
+    return made
 
 
 @pytest.fixture(scope="session")

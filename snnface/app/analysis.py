@@ -1,6 +1,6 @@
 """A real recording through the trained network: pictures, answers, spikes, and what to make of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +32,12 @@ from hardware.target import LOIHI2, TARGETS
 from snnface import __version__
 from snnface.app.catalog import class_names_of, representation_of
 from snnface.app.deployment import Prepared, added_comparisons, integer_counts, prepare
+from snnface.app.framing import HOLD_US, CameraRecording, Framing, found_framing, framing_of_landmarks
 from snnface.app.recipes import Recipe
 from snnface.app.reporting import NOT_COUNTED
 from snnface.app.run import KNOWN_FACES, load_run
-from snnface.errors import DataError
-from snnface.events import EventStream, Resolution, TimeWindow, centre_square, crop, open_events
+from snnface.errors import ConfigError, DataError
+from snnface.events import EventStream, Resolution, TimeWindow
 from snnface.events.readers.base import Extras
 from snnface.events.statistics import EventStatistics
 from snnface.faces.presence import KnownFaces, load_known_faces
@@ -58,7 +59,9 @@ class WindowAnswer:
         answer, vote: the best class of the float network, and its share of the votes.
         fixed_point_answer: the best class on the chip.
         face_distance: to the nearest known face; see `KnownFaces`.
-        shows_face: is it as near to one as faces are to each other?
+        has_face: was the face seen, in frames or landmarks, all through the window? None: the
+            middle square is shown, and nobody knows.
+        shows_face: is it as near to a known face as faces are to each other, and not without a face?
     """
 
     start_s: float
@@ -67,6 +70,7 @@ class WindowAnswer:
     vote: float
     fixed_point_answer: str
     face_distance: float
+    has_face: bool | None
     shows_face: bool
 
 
@@ -76,6 +80,7 @@ class Analysis:
 
     Attributes:
         shows_face: does any window look like a face that the model knows?
+        framing: what of the sensor was shown to the network.
         windows: window by window; those without events are left out.
         losses: what a recovering read left out, a phrase each.
         report: the page, ready to be written.
@@ -83,6 +88,7 @@ class Analysis:
 
     shows_face: bool
     sentence: str
+    framing: Framing
     summary: RecordingSummary
     windows: tuple[WindowAnswer, ...]
     losses: tuple[str, ...]
@@ -90,32 +96,55 @@ class Analysis:
 
 
 def analyse(
-    path: Path, run: Path, *, resolution: Resolution | None = None, recover: bool = False, date: str
+    path: Path,
+    run: Path,
+    *,
+    landmarks: Path | None = None,
+    finds_face: bool = True,
+    resolution: Resolution | None = None,
+    recover: bool = False,
+    date: str,
+    on_progress: Callable[[int, int | None], None] | None = None,
 ) -> Analysis:
     """Run a recording through a trained spiking network, in float and in fixed point.
 
     The recording is cut into windows of the length of the training clips, read one after
-    the other; pictures are kept of the busiest few only. Of the sensor, the square in the
-    middle is shown to the network: no face is looked for, but see `KnownFaces`.
+    the other; pictures are kept of the busiest few only. The network is shown the square
+    around the face, framed as in the training pictures, where the camera's frames or
+    `landmarks` tell where it is; else the square in the middle of the sensor. `KnownFaces`
+    judges either.
 
     Args:
-        path: a recording in a format that `snnface.events.open_events` reads.
+        path: a recording in a format that `snnface.events.open_events` reads, or a take folder.
         run: a run folder of a spiking network.
+        landmarks: a file of landmarks in the sensor's coordinates, see `framing_of_landmarks`.
+        finds_face: look for the face in the frames; otherwise the middle square is shown.
         resolution: size of the sensor, where the file does not state it.
         recover: leave out what is damaged, and say what on the page, instead of raising.
         date: for the provenance.
+        on_progress: called with (frames searched for the face, frames in all).
 
     Raises:
-        DatasetNotFoundError, DataError: if the file cannot be read, holds no event, or
+        ConfigError: if landmarks are given and not wanted, or have no times.
+        DatasetNotFoundError, DataError: if a file cannot be read, holds no event, or
             spans more than MAX_WINDOWS windows.
         CheckpointError: if the run is not a trained one.
         UnsupportedLayerError: if the run's network is not a spiking one.
     """
+    if landmarks is not None and not finds_face:
+        raise ConfigError(f"{landmarks} tells where the face is, but the middle square is asked for; choose one.")
     recipe, model = load_run(run)
-    gathered = _Gathered(recipe, model, load_known_faces(run / KNOWN_FACES), path)
-    file = open_events(path, resolution=resolution, recover=recover)
+    faces = load_known_faces(run / KNOWN_FACES)
+    recording = CameraRecording.open(path, resolution=resolution, recover=recover)
+    if landmarks is not None:
+        framing = framing_of_landmarks(recording, landmarks, recipe.data.resolution)
+    elif finds_face:
+        framing = found_framing(recording, recipe.data.resolution, on_progress=on_progress)
+    else:
+        framing = Framing.middle("as was asked for")
+    gathered = _Gathered(recipe, model, faces, recording.name, framing)
     window_us = recipe.data.clip_ms * 1000
-    for index, events in enumerate(file.slices(window_us)):
+    for index, events in enumerate(recording.file.slices(window_us)):
         if index >= MAX_WINDOWS:
             raise DataError(
                 f"{path} spans more than {MAX_WINDOWS * window_us / 3.6e9:.0f} hours, which is more than is analysed. "
@@ -125,9 +154,9 @@ def analyse(
             gathered.add(index, events, window_us)
     if not gathered.windows:
         raise DataError(f"{path} holds no events; there is nothing to analyse.")
-    # Of the pass through the events: counting the extras is a pass of its own.
-    losses = file.losses
-    return gathered.finished(file.extras(), losses, date)
+    # A damaged packet is met on every pass, and told once.
+    losses = tuple(dict.fromkeys((*recording.file.losses, *recording.lost)))
+    return gathered.finished(recording.extras, losses, date)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,8 +173,8 @@ class _Shown:
 class _Gathered:
     """What the windows add up to."""
 
-    def __init__(self, recipe: Recipe, model: nn.Module, faces: KnownFaces, path: Path) -> None:
-        self.recipe, self.model, self.faces, self.path = recipe, model, faces, path
+    def __init__(self, recipe: Recipe, model: nn.Module, faces: KnownFaces, name: str, framing: Framing) -> None:
+        self.recipe, self.model, self.faces, self.name, self.framing = recipe, model, faces, name, framing
         self.prepared: Prepared = prepare(model, recipe, target=LOIHI2)
         self.representation = representation_of(recipe)
         self.class_names = class_names_of(recipe)
@@ -163,8 +192,8 @@ class _Gathered:
         self.statistics.add(events)
         self._resolution = events.resolution
         start_us = self.statistics.start_us + index * window_us
-        face = crop(events, centre_square(events.resolution))
-        recording = Recording(recording_id=self.path.name, subject="unknown", events=face)
+        face = self.framing.framed(events, self.recipe.data.resolution)
+        recording = Recording(recording_id=self.name, subject="unknown", events=face)
         pictures = self.representation(recording, TimeWindow(start_us, start_us + window_us))
         counts = integer_counts(pictures[:, None], self.prepared.target)
         run = self._backend.run(self._program, counts)
@@ -172,6 +201,7 @@ class _Gathered:
         with torch.inference_mode():
             answers = self.model(torch.from_numpy(pictures)[:, None])[self.recipe.task.target][0].numpy()
         distance = self.faces.distance(torch.from_numpy(pictures))
+        has_face = self.framing.shows_face(np.asarray(events.t_us))
         best = int(answers.argmax())
         self.windows.append(
             WindowAnswer(
@@ -181,7 +211,8 @@ class _Gathered:
                 vote=float(answers[best]),
                 fixed_point_answer=self.class_names[int(run.answers[0].argmax())],
                 face_distance=distance,
-                shows_face=distance <= self.faces.limit,
+                has_face=has_face,
+                shows_face=distance <= self.faces.limit and has_face is not False,
             )
         )
         shown = _Shown(len(events), index * window_us / 1e6, pictures, answers, run)
@@ -198,19 +229,16 @@ class _Gathered:
         sentence = self._sentence()
         assert self.operations is not None
         assert self._resolution is not None
-        summary = recording_summary(self.path.name, self.statistics, sensor=self._resolution, extras=extras)
+        summary = recording_summary(self.name, self.statistics, sensor=self._resolution, extras=extras)
         report = Report(
-            title=f"Analysis of {self.path.name}",
-            data=self.path.name,
+            title=f"Analysis of {self.name}",
+            data=self.name,
             is_synthetic=False,
-            verdict=(
-                f"{summary.num_events:,} events in {summary.duration_s:.3f} s; "
-                f"{'perhaps a face' if shows_face else 'no face that the model could know'}."
-            ),
+            verdict=f"{summary.num_events:,} events in {summary.duration_s:.3f} s; {self._verdict(shows_face)}.",
             notices=(
                 sentence,
-                f"The network ({self.recipe.name}) was trained on synthetic faces only; the middle square of the "
-                "sensor is shown to it as it is. It answers whatever it is shown.",
+                self.framing.sentence,
+                f"{self.recipe.name} was trained on synthetic faces only; it answers whatever it is shown.",
             ),
             provenance={"model": self.recipe.name, "snnface": __version__, "torch": torch.__version__, "date": date},
             recording=summary,
@@ -231,30 +259,65 @@ class _Gathered:
             not_counted=NOT_COUNTED,
             warnings=tuple(f"The recording is damaged: {loss} were left out." for loss in losses),
         )
-        return Analysis(shows_face, sentence, summary, tuple(self.windows), losses, report)
+        return Analysis(shows_face, sentence, self.framing, summary, tuple(self.windows), losses, report)
+
+    def _verdict(self, shows_face: bool) -> str:
+        if self.framing.squares is None:
+            return "perhaps a face" if shows_face else "no face that the model could know"
+        return "a face" if shows_face else "a face, but it moves unlike those that the model knows"
 
     def _sentence(self) -> str:
-        nearest = 100 * min(window.face_distance for window in self.windows)
+        # Where the face was followed, only windows with it count.
+        judged = [window for window in self.windows if window.has_face is not False]
+        unseen = len(self.windows) - len(judged)
+        unsure = (
+            f" In {unseen} of {len(self.windows)} windows there are events more than {HOLD_US / 1e6:g} s from any "
+            "frame with the face; these windows are marked and do not count."
+            if unseen
+            else ""
+        )
+        if not judged:
+            return f"No window of this recording has the face all through; the answers below mean nothing.{unsure}"
+        is_followed = self.framing.squares is not None
+        nearest = 100 * min(window.face_distance for window in judged)
         limit = f"faces held out of training stay below {100 * self.faces.limit:.0f} % (99th percentile)"
-        similar = sum(window.shows_face for window in self.windows)
+        similar = sum(window.shows_face for window in judged)
         if similar:
+            may = "show a face as the model knows them" if is_followed else "may show a face"
+            unconfirmed = "" if is_followed else " No face detector has confirmed it."
             return (
-                f"{similar} of {len(self.windows)} windows may show a face: in the nearest, {nearest:.0f} % of the "
-                f"events lie elsewhere than in a face that the model knows; {limit}. No face detector has confirmed it."
+                f"{similar} of {len(self.windows)} windows {may}: in the nearest, {nearest:.0f} % of the events lie "
+                f"elsewhere than in a face that the model knows; {limit}.{unconfirmed}{unsure}"
             )
+        unknown = (
+            "The face moves unlike any that the model knows"
+            if is_followed
+            else "This recording shows no face that the model could know"
+        )
         return (
-            f"This recording shows no face that the model could know: in every window at least {nearest:.0f} % of the "
-            f"events lie elsewhere than in the nearest known face; {limit}. The answers below mean nothing."
+            f"{unknown}: in every window at least {nearest:.0f} % of the events lie elsewhere than in the nearest "
+            f"known face; {limit}. The answers below mean nothing.{unsure}"
         )
 
     def _table(self) -> Table:
+        is_followed = self.framing.squares is not None
+        seen = ("face seen",) if is_followed else ()
         return Table(
             title="Answers, window by window",
-            columns=("start s", "events", "events elsewhere than in a face", "answer", "vote", "answer in fixed point"),
+            columns=(
+                "start s",
+                "events",
+                *seen,
+                "events elsewhere than in a face",
+                "answer",
+                "vote",
+                "answer in fixed point",
+            ),
             rows=tuple(
                 (
                     window.start_s,
                     window.num_events,
+                    *(("yes" if window.has_face else "no",) if is_followed else ()),
                     f"{100 * window.face_distance:.0f} %",
                     window.answer,
                     round(window.vote, 3),

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from snnface.app.claim import claim
 from snnface.app.emulation import Emulation, EmulationConfig, account_path, emulate_video
 from snnface.config import to_json
 from snnface.errors import ConfigError, DataError, DatasetNotFoundError
@@ -151,7 +152,7 @@ def emulate_dataset(
     config = config or DatasetConfig()
     dataset, out = dataset.resolve(), out.resolve()
     clips = clips_of(dataset, out, config)
-    _claim(out, config)
+    claim(out, SETTINGS, to_json(config), what="a conversion")
     jobs = [Job(clip.name, clip.outputs, clip) for clip in clips]
     outcome = run_jobs(jobs, convert_clip, scheduler=scheduler, num_workers=num_workers, on_progress=on_progress)
     failures = {failure.key: failure.message for failure in outcome.failures}
@@ -225,30 +226,6 @@ def _labels_of(source: Path, of_set: ClipLabels | None) -> ClipLabels | None:
         return of_set
     own = read_clip_labels(path)
     return own if of_set is None else own.with_constants(of_set.constants, of_set.source)
-
-
-def _claim(out: Path, config: DatasetConfig) -> None:
-    """Make the folder, or make sure that it holds a conversion with these very settings."""
-    settings, text = out / SETTINGS, to_json(config)
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; a data set needs a folder as --out.")
-    if settings.is_file():
-        known = read_text(settings)
-        if known != text:
-            raise ConfigError(
-                f"{out} holds a conversion with other settings ({_difference(known, text)}). "
-                "Go on with those, or choose another --out."
-            )
-    elif out.is_dir() and any(out.iterdir()):
-        raise ConfigError(f"{out} holds other things; choose a folder that is empty or does not exist as --out.")
-    else:
-        write_text(settings, text)
-
-
-def _difference(known: str, wanted: str) -> str:
-    """The lines of two settings that differ, the first three."""
-    lines = [line.strip().rstrip(",") for line in known.splitlines() if line not in wanted.splitlines()]
-    return "; ".join(lines[:3]) or "some are missing there"
 
 
 def _step_labels(clip: VideoClip, emulation: Emulation, labels: ClipLabels) -> tuple[StepTimes, StepLabels]:

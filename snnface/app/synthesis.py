@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from snnface.app.claim import claim
 from snnface.config import to_json
 from snnface.datasets.recorded.clip_table import CLIP_TABLE, clip_table_text
 from snnface.datasets.recorded.take_folder import SET_FILE
 from snnface.datasets.synthesis.presets import SynthesisConfig
+from snnface.datasets.synthesis.set_face import SetFace
 from snnface.datasets.synthesis.take import clip_row, takes_of, write_take
 from snnface.datasets.synthetic import GENERATOR_VERSION
-from snnface.errors import ConfigError
-from snnface.files import atomic_target, read_text, write_text
+from snnface.files import atomic_target, write_text
 from snnface.jobs import Job, JobsOutcome, run_jobs
 
 __all__ = ["SetEstimate", "estimate", "synthesise"]
@@ -66,6 +67,7 @@ def synthesise(
     out: Path,
     config: SynthesisConfig,
     *,
+    face_path: Path | None = None,
     scheduler: str | None = None,
     num_workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -77,16 +79,20 @@ def synthesise(
     is written last: a folder without it is not complete.
 
     Args:
+        face_path: the people's face model, as `open_face` reads it; None: the built-in face.
         scheduler, num_workers, on_progress: as `run_jobs`.
 
     Raises:
-        ConfigError: if `out` holds other things, or a set with other settings; and as `run_jobs`.
+        ConfigError: if `out` holds other things, or a set with other settings or of another face; if the face
+            cannot show what people are asked for; and as `run_jobs`.
+        DataError: if the file of the face is missing or damaged.
         SnnfaceError: if takes could not be written; names them. The others are kept.
     """
     out = out.resolve()
-    _claim(out, config)
+    face = None if face_path is None else SetFace.opened(face_path.resolve(), config)
+    claim(out, SET_FILE, _settings(config, face), what="a set")
     _remove_leftovers(out)
-    takes = takes_of(config, out)
+    takes = takes_of(config, out, None if face is None else face.path)
     jobs = [Job(take.recording_id, (take.folder.path,), take) for take in takes]
     outcome = run_jobs(jobs, write_take, scheduler=scheduler, num_workers=num_workers, on_progress=on_progress)
     outcome.require_all()
@@ -94,26 +100,16 @@ def synthesise(
     return outcome
 
 
-def _claim(out: Path, config: SynthesisConfig) -> None:
-    """Make the folder, or make sure that it holds a set with these very settings."""
-    settings = json.loads(to_json(config))
-    text = json.dumps(
-        {"synthetic": True, "name": config.name, "generator_version": GENERATOR_VERSION, "settings": settings}, indent=2
-    )
-    path = out / SET_FILE
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; a set of recordings needs a folder as --out.")
-    if path.is_file():
-        known = read_text(path)
-        if known != text + "\n":
-            raise ConfigError(
-                f"{out} holds a set with other settings ({_difference(known, text)}). Go on with those, or choose "
-                "another --out."
-            )
-    elif out.is_dir() and any(atomic_target(entry) != path for entry in out.iterdir()):
-        raise ConfigError(f"{out} holds other things; choose a folder that is empty or does not exist as --out.")
-    else:
-        write_text(path, text + "\n")
+def _settings(config: SynthesisConfig, face: SetFace | None) -> str:
+    """What shapes the recordings, as JSON."""
+    settings = {
+        "synthetic": True,
+        "name": config.name,
+        "generator_version": GENERATOR_VERSION,
+        "face_model": "built-in" if face is None else {"name": face.name, "sha256": face.sha256},
+        "settings": json.loads(to_json(config)),
+    }
+    return json.dumps(settings, indent=2) + "\n"
 
 
 def _remove_leftovers(out: Path) -> None:
@@ -121,9 +117,3 @@ def _remove_leftovers(out: Path) -> None:
     for entry in out.iterdir():
         if atomic_target(entry) in (out / SET_FILE, out / CLIP_TABLE):
             entry.unlink(missing_ok=True)
-
-
-def _difference(known: str, wanted: str) -> str:
-    """The lines of two settings that differ, the first three."""
-    lines = [line.strip().rstrip(",") for line in known.splitlines() if line not in wanted.splitlines()]
-    return "; ".join(lines[:3]) or "some are missing there"

@@ -38,7 +38,7 @@ def read_afew_va(path: Path) -> AfewVaAnnotation:
     """
     expected = f'{path} should hold labels in the layout of AFEW-VA, {{"frames": {{"00000": ...}}}}'
     try:
-        content = json.loads(read_text(path), object_pairs_hook=_without_repeats)
+        content = json.loads(read_text(path).removeprefix("\ufeff"), object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
         raise DataError(f"{expected}; line {error.lineno} is no JSON ({error.msg}). Copy the file again.") from error
     except (ValueError, RecursionError) as error:

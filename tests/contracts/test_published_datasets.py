@@ -20,18 +20,6 @@ MAX_BYTES = 2 << 20
 
 
 @pytest.fixture(scope="module")
-def miniature(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """name -> its miniature with seed 0, made once."""
-    root = tmp_path_factory.mktemp("miniatures")
-
-    @cache
-    def made(name: str) -> Path:
-        return make_fixture(name, root / name)
-
-    return made
-
-
-@pytest.fixture(scope="module")
 def loaded(miniature: Callable[[str], Path]) -> Callable[[str], PublishedDataset]:
     """name -> loader on its miniature, made once."""
 

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from hardware.report import require_page, write_report
 from snnface.app.analysis import Analysis, analyse
-from snnface.app.options import Maybe, SensorSize, parse
+from snnface.app.options import Maybe, SensorSize, console_for, parse
 from snnface.app.pretrained import PRETRAINED
+from snnface.app.progress import counting_bar
 from snnface.events.window import Resolution
 
 __all__ = ["main"]
@@ -24,9 +25,14 @@ class Options:
     """A recording of an event camera through the trained network, in float and in Loihi fixed point."""
 
     file: tyro.conf.Positional[Path]
-    """A recording of an event camera; its format is recognised by content."""
+    """A recording of an event camera, its format recognised by content; or a take folder with davis.aedat4."""
     model: Path = PRETRAINED
     """A run folder; default: the model that ships with the package."""
+    landmarks: Maybe[Path] = None
+    """The 68 points of the face in the sensor's pixels (.npz, .npy, .csv, .pts, .txt, a folder); default: found in the
+    frames of a camera that takes frames."""
+    face_detection: bool = True
+    """Follow the face where it can be found; otherwise show the network the middle square of the sensor."""
     resolution: SensorSize = None
     """Height and width of the sensor, where the file does not state them."""
     recover: bool = False
@@ -38,15 +44,19 @@ class Options:
 def main(arguments: list[str]) -> None:
     options = parse(Options, arguments, verb="analyse")
     resolution = None if options.resolution is None else Resolution(*options.resolution)
-    page = options.out or Path("runs/analyse") / f"{options.file.name}.html"
+    page = options.out or Path("runs/analyse") / f"{options.file.resolve().name}.html"
     require_page(page)
-    analysis = analyse(
-        options.file,
-        options.model,
-        resolution=resolution,
-        recover=options.recover,
-        date=date.today().isoformat(),
-    )
+    with counting_bar(console_for(), "frames searched") as on_progress:
+        analysis = analyse(
+            options.file,
+            options.model,
+            landmarks=options.landmarks,
+            finds_face=options.face_detection,
+            resolution=resolution,
+            recover=options.recover,
+            date=date.today().isoformat(),
+            on_progress=on_progress,
+        )
     write_report(analysis.report, page)
     _print(analysis)
     print(page)
@@ -63,6 +73,7 @@ def _print(analysis: Analysis) -> None:
     )
     for loss in analysis.losses:
         console.print(f"left out: {loss}", highlight=False)
+    console.print(analysis.framing.sentence, highlight=False)
     console.print(analysis.sentence, highlight=False)
     predictions = analysis.report.predictions
     assert predictions is not None

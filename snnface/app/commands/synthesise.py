@@ -32,6 +32,8 @@ class Options:
     """A folder that is empty, does not exist, or holds the beginning of this very set."""
     num_identities: Maybe[int] = None
     """People; default: as above."""
+    face_model: Maybe[Path] = None
+    """Whose faces: an .npz of a face model or a folder of blendshapes; default: the built-in face."""
     cameras: Maybe[tuple[CameraName, ...]] = None
     """Which of davis, davis_frames, evk4 and rgb; default: those of the preset."""
     seed: int = 0
@@ -64,6 +66,7 @@ def main(arguments: list[str]) -> None:
         outcome = synthesise(
             options.out,
             config,
+            face_path=options.face_model,
             scheduler=options.scheduler,
             num_workers=options.workers,
             on_progress=on_progress,

@@ -1,21 +1,50 @@
 """Pictures of a clip as frames in colour: the whole clip, and no more than that."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from snnface.datasets.layout.tree import last_integer, sorted_by_integer
 from snnface.errors import ConfigError, DataError
 from snnface.events.frames import FrameClip
+from snnface.events.video.picture_folder import FORMATS, SUFFIXES
 from snnface.events.video.source import native_resolution
 
-__all__ = ["frame_times", "picture_clip"]
+__all__ = ["first_gap", "frame_times", "picture_clip", "pictures_in"]
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 # A clip that takes more in memory is a data set's mistake, or should be cut.
 MAX_BYTES = 1 << 34
 MAX_FPS = 1_000_000
+
+
+def pictures_in(folder: Path, *, but_for: str | None = None) -> list[Path]:
+    """The pictures of a folder by the last number of their names; none if there is no such folder.
+
+    A picture is told by its suffix, in whatever case; other files and hidden ones are passed over,
+    as `snnface emulate` passes over them.
+
+    Args:
+        but_for: the end of names, without suffix, of pictures that are passed over too.
+
+    Raises:
+        DataError: if a picture has no number, or two have the same one.
+    """
+    if not folder.is_dir():
+        return []
+    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
+    return sorted_by_integer(entry for entry in found if but_for is None or not entry.stem.endswith(but_for))
+
+
+def first_gap(files: Sequence[Path]) -> int | None:
+    """The first number that is missing between those of pictures in order; None if none is.
+
+    Times are counted by pictures, so what comes after a gap would have the wrong ones.
+    """
+    numbers = (last_integer(file.name) for file in files)
+    return next((one + 1 for one, other in pairwise(numbers) if other > one + 1), None)
 
 
 def frame_times(num_frames: int, fps: float) -> Int64[np.ndarray, " T"]:
@@ -59,7 +88,9 @@ def _picture(file: Path) -> UInt8[np.ndarray, "H W *C"]:
     try:
         with Image.open(file, formats=FORMATS) as image:
             native_resolution(file, image.height, image.width)
-            if image.mode.startswith(("I", "F")):
+            # What is decoded has 8 bits already, whatever lies in the file.
+            stored = (str(tile[-1]) for tile in getattr(image, "tile", []))
+            if image.mode.startswith(("I", "F")) or any(";16" in mode for mode in stored):
                 raise DataError(
                     f"{file} should have 8 bits a channel; it has more. Convert it with the range you mean."
                 )

@@ -21,7 +21,7 @@ def plain_rows(path: Path, *, delimiter: str = ",") -> list[tuple[int, list[str]
         DataError: if it is not UTF-8, or a quotation mark is not closed.
     """
     # Strict: a quotation mark that is never closed is an error, not the rest of the file in one cell.
-    text = read_text(path).removeprefix("\ufeff")
+    text = _text(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     rows = []
     try:
@@ -67,7 +67,7 @@ def number_rows(path: Path, *, num_columns: int) -> list[tuple[int, tuple[float,
         DataError: if a row has another number of columns, or a cell is no finite number.
     """
     rows = []
-    for line, text in enumerate(read_text(path).removeprefix("\ufeff").splitlines(), start=1):
+    for line, text in enumerate(_text(path).splitlines(), start=1):
         cells = text.split()
         if cells:
             require_cells(path, line, cells, num_columns)
@@ -86,7 +86,8 @@ def finite_number(cell: object, *, source: str, least: float = -LARGEST, most: f
         DataError: if it is no number, not finite, or out of bounds.
     """
     value = math.nan
-    if isinstance(cell, str | int | float) and not isinstance(cell, bool):
+    # Python takes "1_0" for 10; in a table it is a slip.
+    if isinstance(cell, str | int | float) and not isinstance(cell, bool) and "_" not in str(cell):
         try:
             value = float(cell)
         except (ValueError, OverflowError):
@@ -107,6 +108,13 @@ def whole_number(cell: object, *, source: str, least: int = 0, most: int = int(L
     if value != int(value):
         raise DataError(f"{source}: a whole number from {least} to {most} was expected; got {_shown(cell)}.")
     return int(value)
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path).removeprefix("\ufeff")
+    except OSError as error:
+        raise DataError(f"{path} should be a table of text; it cannot be read ({error.strerror}).") from error
 
 
 def _shown(cell: object) -> str:

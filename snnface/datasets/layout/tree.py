@@ -14,6 +14,7 @@ __all__ = [
     "FIXTURE_MARK",
     "Absences",
     "OnMissing",
+    "files_below",
     "folders_in",
     "inside",
     "is_fixture",
@@ -107,6 +108,14 @@ def folders_in(root: Path, pattern: str) -> list[Path]:
     """The folders in `root` whose whole name matches the regular expression, sorted by name."""
     shape = re.compile(pattern)
     return sorted(entry for entry in root.iterdir() if entry.is_dir() and shape.fullmatch(entry.name))
+
+
+def files_below(root: Path) -> list[Path]:
+    """Every file in a folder and the folders in it, sorted by path.
+
+    Hidden files are left out: archives that were packed on a Mac hold "._name" for every "name".
+    """
+    return sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
 def inside(root: Path, relative: str, *, source: str) -> Path:

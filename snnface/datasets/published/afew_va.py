@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32
 
 from snnface.datasets.clip import Clip, Label
 from snnface.datasets.layout.emulated import EmulatedEvents
-from snnface.datasets.layout.pictures import frame_times, picture_clip
+from snnface.datasets.layout.pictures import frame_times, picture_clip, pictures_in
 from snnface.datasets.layout.tables import finite_number
 from snnface.datasets.layout.tree import (
     Absences,
@@ -22,7 +22,6 @@ from snnface.datasets.layout.tree import (
     last_integer,
     require_root,
     require_unique,
-    sorted_by_integer,
     wrong_layout,
 )
 from snnface.datasets.splits import Split, subject_folds
@@ -39,6 +38,8 @@ EXPECTED = "one folder a clip, such as 001/ with 001.json and 00000.png, 00001.p
 # Annotators gave whole numbers from -10 to 10.
 LARGEST = 10
 NUM_LANDMARKS = 68
+# How copies that show the face alone are called.
+CROPPED = "_cropped"
 # Points may lie beside the picture, but not so far.
 MOST_PIXELS = 1e6
 
@@ -127,17 +128,17 @@ class AfewVa:
             absences.note(folder.name, f"there is no {path.name}")
             return None
         annotation = read_afew_va(path)
-        pictures = (entry for entry in folder.glob("*.png") if not entry.stem.endswith("_cropped"))
-        files = {last_integer(file.name): file for file in sorted_by_integer(pictures)}
-        first = min([*files, *annotation.frames], default=0)
-        wanted = range(first, max([*files, *annotation.frames], default=-1) + 1)
-        missing = [number for number in wanted if number not in files]
+        files = {last_integer(file.name): file for file in pictures_in(folder, but_for=CROPPED)}
+        if not files:
+            absences.note(folder.name, f"there are no pictures in {folder}")
+            return None
+        first = min([*files, *annotation.frames])
+        wanted = range(first, max([*files, *annotation.frames]) + 1)
+        # Not a list of all that are missing: a number in a damaged table may be a thousand million.
+        missing = next((number for number in wanted if number not in files), None)
         name = folder.relative_to(root).as_posix()
-        if missing or not files:
-            absences.note(
-                folder.name,
-                f"{len(missing) or 'all'} pictures are missing, such as {missing[0] if missing else 0:05d}.png",
-            )
+        if missing is not None:
+            absences.note(folder.name, f"{len(wanted) - len(files)} pictures are missing, such as {missing:05d}.png")
             return None
         if self._events is not None and not self._events.path(name).is_file():
             absences.note(folder.name, f"there is no {self._events.path(name)}")

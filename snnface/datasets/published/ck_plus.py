@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32
 
 from snnface.datasets.clip import Clip, Label
 from snnface.datasets.layout.emulated import EmulatedEvents
-from snnface.datasets.layout.pictures import frame_times, picture_clip
+from snnface.datasets.layout.pictures import first_gap, frame_times, picture_clip, pictures_in
 from snnface.datasets.layout.tables import number_rows, whole_number
 from snnface.datasets.layout.tree import (
     Absences,
@@ -19,7 +19,6 @@ from snnface.datasets.layout.tree import (
     is_fixture,
     known_recording,
     require_root,
-    sorted_by_integer,
     wrong_layout,
 )
 from snnface.datasets.splits import Split, leave_one_subject_out
@@ -143,9 +142,13 @@ class CkPlus:
     def _sequence(self, folder: Path, labels: Mapping[str, Path | None], absences: Absences) -> "_Sequence | None":
         subject, number = folder.parent.name, folder.name
         clip_id, name = f"{subject}/{number}", folder.relative_to(self._root).as_posix()
-        files = tuple(sorted_by_integer(folder.glob("*.png")))
+        files = tuple(pictures_in(folder))
         if not files:
             absences.note(clip_id, f"there are no pictures in {folder}")
+            return None
+        gap = first_gap(files)
+        if gap is not None:
+            absences.note(clip_id, f"picture {gap} is missing in {folder}")
             return None
         if self._events is not None and not self._events.path(name).is_file():
             absences.note(clip_id, f"there is no {self._events.path(name)}")

@@ -12,7 +12,7 @@ import numpy as np
 from snnface.datasets.clip import Clip, Label
 from snnface.datasets.layout.au_codes import ActionUnitCode, action_unit_codes
 from snnface.datasets.layout.emulated import EmulatedEvents
-from snnface.datasets.layout.pictures import picture_clip
+from snnface.datasets.layout.pictures import first_gap, picture_clip, pictures_in
 from snnface.datasets.layout.spreadsheet import SheetRow
 from snnface.datasets.layout.tree import (
     Absences,
@@ -21,7 +21,6 @@ from snnface.datasets.layout.tree import (
     known_recording,
     last_integer,
     require_unique,
-    sorted_by_integer,
 )
 from snnface.datasets.splits import Split, leave_one_subject_out
 from snnface.errors import ConfigError, DataError, unknown_name
@@ -32,8 +31,6 @@ from snnface.recording import Recording
 __all__ = ["CodedMovement", "CodedPictures", "coded_movement", "subject_number"]
 
 logger = logging.getLogger(__name__)
-
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +176,7 @@ class CodedPictures:
             raise DataError(f"{recording_id} of {self.name} is left out: {self.left_out[recording_id]}.")
         files = self._files[recording_id]
         t_us = np.array([self._time(index) for index in range(len(files))], np.int64)
-        num_pictures = len(_pictures_in(self._pictures / recording_id))
+        num_pictures = len(pictures_in(self._pictures / recording_id))
         events = (
             None
             if self._emulated is None
@@ -232,13 +229,13 @@ class CodedPictures:
         if not folder.is_dir():
             absences.note(movement.folder, f"there is no folder {folder}")
             return None
-        files = _pictures_in(folder)
-        numbers = np.array([last_integer(file.name) for file in files], np.int64)
+        files = pictures_in(folder)
+        numbers = [last_integer(file.name) for file in files]
         # Emulation counts pictures: after a gap its clock and that of the numbers would differ.
-        gaps = np.flatnonzero(np.diff(numbers) != 1)
-        numbers = numbers[: gaps[0] + 1 if gaps.size else None]
-        if not numbers.size or movement.onset < numbers[0] or movement.offset > numbers[-1]:
-            held = f"it holds frames {numbers[0]} to {numbers[-1]} without a gap" if numbers.size else "it holds none"
+        gap = first_gap(files)
+        numbers = numbers if gap is None else numbers[: numbers.index(gap - 1) + 1]
+        if not numbers or movement.onset < numbers[0] or movement.offset > numbers[-1]:
+            held = f"it holds frames {numbers[0]} to {numbers[-1]} without a gap" if numbers else "it holds none"
             absences.note(movement.folder, f"frames {movement.onset} to {movement.offset} should be there; {held}")
             return None
         if self._emulated is not None:
@@ -247,10 +244,6 @@ class CodedPictures:
                 absences.note(movement.folder, f"there are no emulated events {path}")
                 return None
         return files[: len(numbers)]
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted_by_integer(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
 def _frame(row: SheetRow, name: str) -> int | None:

@@ -134,7 +134,8 @@ class Disfa:
     def landmarks(self, clip_id: str) -> tuple[Float32[np.ndarray, "S 66 2"], Bool[np.ndarray, " S"]]:
         """(column, row) of the 66 points in each frame of a clip, and whether a frame has them.
 
-        Which of the 68 points they are is `LANDMARKS66`. Files of landmarks are numbered from 0.
+        Which of the 68 points they are is `LANDMARKS66`. Files of landmarks are numbered from 0, for
+        some subjects from 1: those have a file with the number of the last frame.
 
         Raises:
             DataError: if there is no such clip, or a file does not hold 66 points.
@@ -142,9 +143,10 @@ class Disfa:
         part = known_recording(NAME, self._parts, clip_id)
         points = np.zeros((part.stop - part.start, len(LANDMARKS66), 2), np.float32)
         present = np.zeros(len(points), bool)
-        files = (self._root / "Landmark_Points" / part.subject).rglob("*.mat")
-        for file in sorted_by_integer(files):
-            index = last_integer(file.name) - part.start
+        files = sorted_by_integer((self._root / "Landmark_Points" / part.subject).rglob("*.mat"))
+        first = 1 if files and last_integer(files[-1].name) == part.num_frames else 0
+        for file in files:
+            index = last_integer(file.name) - first - part.start
             if 0 <= index < len(points):
                 points[index], present[index] = _points(file), True
         return points, present
@@ -211,7 +213,9 @@ class _Part:
 def _video(folder: Path, subject: str, absences: Absences) -> Path | None:
     """LeftVideoSN001_comp.avi or however it is called; None, and a note, if it is not there."""
     found = [
-        path for path in sorted(folder.iterdir()) if subject in path.stem and path.suffix.lower() in VIDEO_SUFFIXES
+        path
+        for path in sorted(folder.iterdir())
+        if subject in path.stem and path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     ]
     if not found:
         absences.note(subject, f"there is no video of it in {folder}")

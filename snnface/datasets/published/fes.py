@@ -13,6 +13,7 @@ from snnface.datasets.clip import Clip, Label
 from snnface.datasets.layout.tree import (
     Absences,
     OnMissing,
+    files_below,
     is_fixture,
     known_recording,
     require_root,
@@ -56,7 +57,7 @@ class Fes:
 
     Args:
         root: the folder of all, or of a part, such as `lab`.
-        on_missing: what to do with a table whose recording is not there.
+        on_missing: what to do with a table that is empty, or whose recording is not there.
 
     Raises:
         DatasetNotFoundError: if there is no such folder.
@@ -83,8 +84,12 @@ class Fes:
                 continue
             part = next((PARTS[name] for name in table.relative_to(root).parts if name in PARTS), None)
             take = _Take(table=table, events=recordings[stem], group=_group(stem), part=part)
+            of_table = _clips(stem, take)
+            if not of_table:
+                absences.note(stem, f"there is no face in {table}")
+                continue
             self._takes[stem] = take
-            clips += _clips(stem, take)
+            clips += of_table
         self._is_parted = bool(clips) and all(take.part is not None for take in self._takes.values())
         self.protocol = (
             "the authors' folders train, val and test (Bissarinova et al. 2024)"
@@ -152,12 +157,12 @@ class _Take:
 def _files(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Tables and recordings by their common stem."""
     tables, converted, recordings = [], [], []
-    for path in sorted(root.rglob("*")):
-        if path.suffix == ".txt" and STEM.fullmatch(path.stem):
+    for path in files_below(root):
+        if path.suffix.lower() == ".txt" and STEM.fullmatch(path.stem):
             tables.append(path)
         elif path.name.endswith(f"{BOXES}.npy") and STEM.fullmatch(path.stem.removesuffix(BOXES)):
             converted.append(path)
-        elif path.suffix.lower() in EVENT_SUFFIXES and path.is_file():
+        elif path.suffix.lower() in EVENT_SUFFIXES:
             recordings.append(path)
     require_unique(NAME, (path.stem for path in tables))
     require_unique(NAME, (path.stem for path in converted))

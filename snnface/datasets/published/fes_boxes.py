@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnface.datasets.layout.tables import finite_number, plain_rows, require_cells, whole_number
+from snnface.datasets.layout.tables import LARGEST, finite_number, plain_rows, require_cells, whole_number
 from snnface.errors import DataError
 from snnface.files import atomic_path
 
@@ -94,16 +94,21 @@ def _from_table(path: Path) -> np.ndarray:
 def _from_npy(path: Path) -> np.ndarray:
     try:
         stored = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy raises whatever the damage happens to cause
         raise DataError(f"{path} should be a structured array of boxes (.npy); it cannot be read: {error}") from error
-    names = {OTHER_NAMES.get(name, name): name for name in stored.dtype.names or ()}
+    fields = {OTHER_NAMES.get(name, name): name for name in stored.dtype.names or ()}
+    numbers = {name: stored[field] for name, field in fields.items() if stored.dtype[field].kind in "biuf"}
     needed = [name for name in FACE_BOX.names or () if name not in POINTS]
-    if stored.ndim != 1 or not names.keys() >= set(needed):
-        raise DataError(f"{path} should hold boxes with the fields {', '.join(needed)}; it holds {stored.dtype}.")
+    if stored.ndim != 1 or not numbers.keys() >= set(needed):
+        raise DataError(
+            f"{path} should hold boxes, one number each of {', '.join(needed)}; it holds {str(stored.dtype)[:200]}."
+        )
+    # Before they are cast: a NaN would become some whole number.
+    if not all(np.isfinite(numbers[name]).all() for name in needed) or not all(
+        ((numbers[name] >= 0) & (numbers[name] <= LARGEST)).all() for name in ("t", "w", "h", "class_id", "track_id")
+    ):
+        raise DataError(f"{path}: boxes should have finite corners, and sizes and times from 0 on; some have not.")
     boxes = np.empty(len(stored), FACE_BOX)
     for name in FACE_BOX.names or ():
-        boxes[name] = stored[names[name]] if name in names else np.nan
-    plain = np.stack([boxes[name] for name in ("x", "y", "w", "h")])
-    if not np.isfinite(plain).all() or (boxes["t"] < 0).any():
-        raise DataError(f"{path}: boxes should have finite corners and times from 0 on; some have not.")
+        boxes[name] = numbers.get(name, np.nan)
     return boxes

@@ -6,10 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from snnface.datasets.clip import Clip, Label
-from snnface.datasets.layout.pictures import frame_times, picture_clip
+from snnface.datasets.layout.pictures import first_gap, frame_times, picture_clip, pictures_in
 from snnface.datasets.layout.tree import (
     Absences,
     OnMissing,
+    files_below,
     inside,
     is_fixture,
     known_recording,
@@ -44,7 +45,6 @@ FOLDERS = {
     "rgb": ("rgb_frames", "rgb_videos", "gopro_frame", "gopro_frames"),
 }
 RAW_SUFFIXES = (".raw", ".dat", ".hdf5", ".h5", ".aedat4", ".npz", ".npy", ".csv")
-PICTURES = (".png", ".jpg", ".jpeg")
 # The SDK adds this to what it made from a raw file.
 DECODED = "_cd"
 
@@ -159,7 +159,7 @@ class _Files:
         self._folder = folder
         self._raw: dict[str, Path] | None = None
         if source == "events":
-            found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in RAW_SUFFIXES]
+            found = [path for path in files_below(folder) if path.suffix.lower() in RAW_SUFFIXES]
             # The camera's own file before what was made from it.
             found.sort(key=lambda path: -RAW_SUFFIXES.index(path.suffix.lower()))
             self._raw = {path.stem.removesuffix(DECODED): path for path in found}
@@ -179,6 +179,10 @@ class _Files:
         if missing or not pictures:
             absences.note(clip_id, f"there is no {missing[0] if missing else folder}")
             return None
+        gap = None if entry.frames else first_gap(pictures)
+        if gap is not None:
+            absences.note(clip_id, f"picture {gap} is missing in {folder}")
+            return None
         return _Video(clip_id=clip_id, user=entry.user, pictures=pictures)
 
 
@@ -186,7 +190,7 @@ def _pictures(folder: Path, entry: TableEntry) -> tuple[Path, ...]:
     """Those that the table lists; all that lie in the folder where it lists none."""
     if entry.frames:
         return tuple(sorted_by_integer(inside(folder, name, source=entry.source) for name in entry.frames))
-    return tuple(sorted_by_integer(path for path in folder.glob("*") if path.suffix.lower() in PICTURES))
+    return tuple(pictures_in(folder))
 
 
 def _labels(intended: TableEntry | None, reported: TableEntry | None) -> dict[str, Label]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from snnface.datasets.clip import Clip, Label
-from snnface.datasets.layout.pictures import frame_times, picture_clip
+from snnface.datasets.layout.pictures import first_gap, frame_times, picture_clip, pictures_in
 from snnface.datasets.layout.tables import csv_rows, finite_number, whole_number
 from snnface.datasets.layout.tree import (
     Absences,
@@ -16,7 +16,6 @@ from snnface.datasets.layout.tree import (
     is_fixture,
     known_recording,
     require_root,
-    sorted_by_integer,
     wrong_layout,
 )
 from snnface.datasets.splits import Split, leave_one_subject_out
@@ -33,7 +32,6 @@ VETEX_MANIFEST = "manifest.csv"
 REQUIRED = ("subject", "take", "au", "t_on", "t_off")
 OPTIONAL = ("t_apex", "events", "rgb", "rgb_fps", "thermal", "thermal_fps")
 EXPECTED = f"{VETEX_MANIFEST} with the columns {','.join((*REQUIRED, *OPTIONAL))}"
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 MAX_US = 1 << 53
 MAX_FPS = 1e6
 
@@ -50,7 +48,7 @@ class Vetex:
     | au | code of the action unit |
     | t_on, t_apex, t_off | microseconds in the clock of the take; the apex may be empty |
     | events | a recording in any format that is read here, from the root; may be empty |
-    | rgb, thermal | folders of pictures, sorted by the last number of their names; may be empty |
+    | rgb, thermal | folders of pictures, numbered without a gap at the end of their names; may be empty |
     | rgb_fps, thermal_fps | frames a second: picture k is at k / fps; needed with their folders |
 
     The window of a clip is [t_on, t_off]. Labels: `action_unit` (the classes are the units of the
@@ -138,9 +136,7 @@ class _Pictures:
     fps: float
 
     def files(self) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        return sorted_by_integer(path for path in self.folder.iterdir() if path.suffix.lower() in PICTURES)
+        return pictures_in(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +155,12 @@ class _Files:
         if self.events is not None and not self.events.is_file():
             return f"there is no {self.events}"
         for part in (self.rgb, self.thermal):
-            if part is not None and not part.files():
+            files = [] if part is None else part.files()
+            if part is not None and not files:
                 return f"there are no pictures in {part.folder}"
+            gap = first_gap(files)
+            if part is not None and gap is not None:
+                return f"picture {gap} is missing in {part.folder}"
         return None
 
 
@@ -248,11 +248,16 @@ def _pictures(root: Path, source: str, cells: Mapping[str, str], name: str) -> _
 
 
 def _takes(movements: list[_Movement]) -> dict[str, _Movement]:
-    """Take -> a line of it, after a look that each has its own files."""
+    """Take -> a line of it, after a look that each has its own files, and no movement is there twice."""
     takes: dict[str, _Movement] = {}
     owners: dict[Path, _Movement] = {}
+    seen: dict[tuple[str, int, int, int], str] = {}
     for movement in movements:
         first = takes.setdefault(movement.take_id, movement)
+        said = (movement.take_id, movement.action_unit, movement.onset_us, movement.offset_us)
+        if said in seen:
+            raise DataError(f"{movement.source}: {seen[said]} says the same. Remove one of them.")
+        seen[said] = movement.source
         if first.files != movement.files:
             raise DataError(f"{movement.source}: take {movement.take_id!r} has other files than in {first.source}.")
         for path in movement.files.paths():

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 from snnface.errors import ConfigError, unknown_name
 from snnface.events.emulator import EMULATOR_PRESETS, EmulatorConfig
 from snnface.events.window import Resolution
-from snnface.faces.action_units import action_unit
-from snnface.faces.motion import TrajectoryConfig
+from snnface.faces.action_units import COMPANIONS, GAZE_UNITS, action_unit
+from snnface.faces.motion import EMOTIONS, TrajectoryConfig
 from snnface.faces.scene import DAVIS346, EVK4, VGA, SceneConfig
 
 __all__ = ["FACEMORPHIC_UNITS", "MICRO_UNITS", "PRESETS", "CameraName", "PresetName", "SynthesisConfig", "preset_named"]
@@ -23,9 +23,11 @@ MICRO_UNITS = (2, 4, 5, 6, 9, 12, 15, 17, 23, 26, 41, 43, 45, 51, 52, 53, 54, 61
 FACEMORPHIC_UNITS = (1, 2, 4, 6, 7, 9, 10, 12, 14, 15, 17, 23, 24, 25, 26, 27, 43, 45, 51, 52, 53, 54, 55, 56)
 """Source: Becattini et al. 2024, sec. 4."""
 
+BLINK = 45
 # Contrast 0.2, mismatch, little noise: a camera in daylight.
 CAMERA = replace(EMULATOR_PRESETS["default"], theta_on=0.2, theta_off=0.2)
-ROOM = SceneConfig(background="textured", drift=0.05)
+# Mains flicker that does not fire every pixel: from about half the contrast on it does.
+ROOM = SceneConfig(background="textured", flicker=0.05, drift=0.05)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,7 @@ class SynthesisConfig:
         num_evk4: how many people, the first ones, the EVK4 sees; None: all.
         fps: of both frame cameras.
         emulator: of both event cameras.
+        distractor_share: probability that somebody passes behind in a take.
         seed: of everything random.
 
     Raises:
@@ -61,6 +64,7 @@ class SynthesisConfig:
     fps: float = 30.0
     emulator: EmulatorConfig = CAMERA
     scene: SceneConfig = ROOM
+    distractor_share: float = 0.0
     trajectory: TrajectoryConfig = field(default_factory=TrajectoryConfig)
     seed: int = 0
 
@@ -83,6 +87,8 @@ class SynthesisConfig:
             raise ConfigError(f"num_evk4 must be at least 0; got {self.num_evk4}.")
         if not 1 <= self.fps <= 1000:
             raise ConfigError(f"fps must be 1..1000; got {self.fps}.")
+        if not 0 <= self.distractor_share <= 1:
+            raise ConfigError(f"distractor_share is a probability, 0..1; got {self.distractor_share}.")
         if self.seed < 0:
             raise ConfigError(f"seed must be at least 0; got {self.seed}.")
         if self.action_units and self.clip_ms < self.trajectory.shortest_clip_ms:
@@ -95,12 +101,27 @@ class SynthesisConfig:
     def num_takes(self) -> int:
         return self.num_identities * self.repetitions * max(1, len(self.action_units))
 
+    @property
+    def shown_units(self) -> tuple[int, ...]:
+        """Every unit that a person may show: those asked for, what goes along with them, what happens by itself."""
+        moves = self.trajectory
+        asked = self.action_units or tuple(code for codes in EMOTIONS.values() for code in codes)
+        units = {*asked}
+        if moves.co_activation and self.action_units:
+            units |= {COMPANIONS.get(code, BLINK) for code in asked}
+        if moves.blinks_per_minute:
+            units.add(BLINK)
+        if moves.gaze_deg:
+            units |= {*GAZE_UNITS}
+        return tuple(sorted(units))
+
     def cameras_of(self, identity: int) -> tuple[CameraName, ...]:
         """The cameras before which a person, counted from 0, sits."""
         seen = self.num_evk4 is None or identity < self.num_evk4
         return tuple(name for name in self.cameras if name != "evk4" or seen)
 
 
+PASSERS_BY = 0.15
 # Companions, blinks, glances and a head that is never quite still: what people do who were asked for one thing.
 LIVELY = TrajectoryConfig(co_activation=0.25, blinks_per_minute=15, gaze_deg=4, head_sway_deg=0.5)
 
@@ -116,6 +137,7 @@ def faces_mini() -> SynthesisConfig:
         rgb=Resolution(height=240, width=320),
         # A grid as coarse as these pictures.
         scene=replace(ROOM, cell=0.035),
+        distractor_share=PASSERS_BY,
         trajectory=LIVELY,
     )
 
@@ -133,6 +155,7 @@ def micro() -> SynthesisConfig:
         clip_ms=1485,
         cameras=("davis", "davis_frames", "evk4", "rgb"),
         num_evk4=3,
+        distractor_share=PASSERS_BY,
         trajectory=LIVELY,
     )
 
@@ -150,6 +173,7 @@ def facemorphic() -> SynthesisConfig:
         repetitions=2,
         clip_ms=2970,
         cameras=("evk4", "rgb"),
+        distractor_share=PASSERS_BY,
         trajectory=replace(LIVELY, regime="posed", head_sway_deg=1.0),
     )
 
@@ -162,6 +186,7 @@ def valence_arousal() -> SynthesisConfig:
         num_identities=12,
         repetitions=4,
         clip_ms=4950,
+        distractor_share=PASSERS_BY,
         trajectory=replace(LIVELY, head_sway_deg=1.0),
     )
 

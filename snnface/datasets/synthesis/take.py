@@ -3,8 +3,8 @@
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from snnface.datasets.synthesis.presets import CameraName, SynthesisConfig
 from snnface.datasets.synthesis.truth import STEP_US, Truth, TruthCamera, read_truth, write_truth
 from snnface.events.writers import create_events
 from snnface.faces.action_units import ACTION_UNITS
+from snnface.faces.files import MeshFace, open_face
 from snnface.faces.motion import Trajectory, drawn_affect_trajectory, drawn_trajectory
 from snnface.faces.scene import EventCamera, Person, RgbCamera, Scene, View
 from snnface.files import write_refused
@@ -44,6 +45,7 @@ class SyntheticTake:
         code: the action unit that is asked for; None: a sequence of expressions.
         repetition: from 1.
         root: folder of the set.
+        face_path: the file of the people's face model; None: the built-in face.
     """
 
     config: SynthesisConfig
@@ -51,6 +53,7 @@ class SyntheticTake:
     code: int | None
     repetition: int
     root: Path
+    face_path: Path | None = None
 
     @property
     def subject(self) -> str:
@@ -81,9 +84,12 @@ class SyntheticTake:
 
     @cached_property
     def scene(self) -> Scene:
-        """The person is the same in every take; light and background are not."""
-        person = Person.drawn(SeedTree(self.config.seed).numpy("person", self.subject))
-        return Scene.drawn(self.config.scene, person, self.seeds.numpy("scene"))
+        """The person is the same in every take; light, background and who passes behind are not."""
+        face, of_person = _face(self.face_path), SeedTree(self.config.seed).numpy("person", self.subject)
+        person = Person.drawn(of_person) if face is None else Person.drawn(of_person, face.num_shapes)
+        is_passed = self.seeds.numpy("distractor").random() < self.config.distractor_share
+        room = replace(self.config.scene, distractor=self.config.scene.distractor or bool(is_passed))
+        return Scene.drawn(room, person, self.seeds.numpy("scene"), face)
 
     @cached_property
     def trajectory(self) -> Trajectory:
@@ -108,10 +114,12 @@ class SyntheticTake:
         return MappingProxyType({name: rig[name] for name in config.cameras_of(self.identity)})
 
 
-def takes_of(config: SynthesisConfig, root: Path) -> list[SyntheticTake]:
+def takes_of(config: SynthesisConfig, root: Path, face_path: Path | None = None) -> list[SyntheticTake]:
     """Every take of a set, by person, then action unit, then repetition."""
     return [
-        SyntheticTake(config=config, identity=identity, code=code, repetition=repetition, root=root)
+        SyntheticTake(
+            config=config, identity=identity, code=code, repetition=repetition, root=root, face_path=face_path
+        )
         for identity in range(config.num_identities)
         for code in config.action_units or (None,)
         for repetition in range(1, config.repetitions + 1)
@@ -179,6 +187,12 @@ def clip_row(take: SyntheticTake) -> ClipRow:
         start_us=0,
         end_us=take.duration_us,
     )
+
+
+@lru_cache(maxsize=1)
+def _face(path: Path | None) -> MeshFace | None:
+    """Opened once in a process, not for every take."""
+    return None if path is None else open_face(path)
 
 
 def _write_frames(take: SyntheticTake, folder: Path, camera: RgbCamera, seed: int) -> Int64[np.ndarray, " F"]:

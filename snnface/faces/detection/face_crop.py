@@ -18,6 +18,9 @@ from snnface.faces.detection.smoothing import smoothed
 
 __all__ = ["FaceCrop", "cropped_events", "cropped_frames", "face_squares"]
 
+# Samples a side; as many as a picture has pixels at most. A larger square shows hardly more than edges.
+_MAX_SAMPLES = 8192
+
 
 @dataclass(frozen=True, kw_only=True)
 class FaceCrop:
@@ -45,6 +48,8 @@ class FaceCrop:
             raise ConfigError(f"a crop needs 1..65535 pixels a side and a margin of 0.1..10; got {self}.")
         if not 0 <= self.smoothing_ms < float("inf"):
             raise ConfigError(f"smoothing_ms must be at least 0; got {self.smoothing_ms}.")
+        if self.is_causal and not self.is_moving:
+            raise ConfigError("a square that rests is placed by the whole track; is_causal needs is_moving.")
 
 
 def face_squares(track: BoxTrack, crop: FaceCrop) -> BoxTrack:
@@ -62,19 +67,26 @@ def face_squares(track: BoxTrack, crop: FaceCrop) -> BoxTrack:
 
 
 def cropped_events(stream: EventStream, track: BoxTrack, crop: FaceCrop) -> EventStream:
-    """The events inside the square at their own time, `crop.size` pixels a side; see `crop_to_track`.
+    """The events inside the square at their own time, `crop.size` pixels a side.
+
+    An event goes to the pixel of the crop that the middle of its own pixel lies in, as its
+    brightness does in `cropped_frames`.
 
     Args:
         track: boxes around the 68 points, in this sensor's coordinates and on its clock.
     """
-    return crop_to_track(stream, face_squares(track, crop), Resolution(height=crop.size, width=crop.size))
+    squares = face_squares(track, crop)
+    # `crop_to_track` asks where a pixel's upper left corner lies.
+    middles = BoxTrack(squares.t_us, squares.boxes - [0.5, 0.5, 0.0, 0.0])
+    return crop_to_track(stream, middles, Resolution(height=crop.size, width=crop.size))
 
 
 def cropped_frames(clip: FrameClip, track: BoxTrack, crop: FaceCrop) -> FrameClip:
     """Every frame's square, `crop.size` pixels a side, at the place that events of its time are cut at.
 
-    Between the track's times the square moves linearly, before and after it rests: which
-    frames really show the face is told by `TrackedLandmarks.present_at`. Area averages where
+    Between the track's times the square moves linearly (a stream knows the next one a frame
+    later), before and after it rests: which frames really show the face is told by
+    `TrackedLandmarks.present_at`. Area averages where
     the square is reduced, bilinear where it is enlarged; beyond the picture its edge goes on.
     """
     squares = _boxes_at(face_squares(track, crop), np.asarray(clip.t_us))
@@ -94,7 +106,7 @@ def _cut(frame: UInt8[np.ndarray, "H W C"], square: Float64[np.ndarray, " 4"], s
     import cv2
 
     step = float(square[2]) / size
-    samples = max(1, int(np.ceil(step)))
+    samples = max(1, min(int(np.ceil(step)), _MAX_SAMPLES // size))
     fine = step / samples
     # Box coordinates count from the pixel's corner, cv2's from its centre.
     start = square[:2] + fine / 2 - 0.5

@@ -1,6 +1,6 @@
 """Landmarks that others found: from the files in which data sets and tools keep them.
 
-    .pts          one frame: "version", "n_points: 68", rows "x y" between braces
+    .pts          one frame: "version", "n_points: 68", rows "x y" between braces; pixels count from 1
     .txt          one frame: 68 rows "x y" (blanks or commas), as CK+ has them
     .csv          a frame a row: 136 numbers x y x y ..., or a header with x_0..x_67 and y_0..y_67 (or x0, y0, ...)
                   and, where it is there, t_us or timestamp (seconds), and success (0: no face), as OpenFace has them
@@ -14,9 +14,8 @@ Only the 68 points are read: which points other sets hold cannot be told from th
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from io import BufferedIOBase, BytesIO
+from io import BytesIO
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -41,6 +40,7 @@ _OTHER_SETS = {
     66: "they are the 68 without the inner corners of the mouth (60, 64)",
 }
 _MAX_BYTES = 1 << 30
+_MAX_US = 1 << 53
 _SPACES = re.compile(r"[\s,;]+")
 # In OpenFace's files a capital X_0 is a point in space, in millimetres.
 _COLUMN = re.compile(r"([xy])_?(\d{1,3})")
@@ -53,7 +53,10 @@ def read_landmarks(
 
     Frames in which any number is not finite, or all points are 0 (as some tools mark a
     missing face), count as frames without the face. Face meshes of 468 or 478 points are
-    mapped to the 68. Coordinates are taken as they are: (column, row) in pixels.
+    mapped to the 68. Coordinates are taken as they are, (column, row) in pixels that count from 0, but for
+    .pts files, whose pixels count from 1.
+
+    Source for .pts: Sagonas et al. 2013, 300 Faces in-the-Wild; its upper left pixel is (1, 1).
 
     Args:
         t_us: time of each frame; if left out the file's own, or else 0, 1, 2, ... microseconds.
@@ -87,7 +90,11 @@ def _of_rows(path: Path, allow_pickle: bool) -> TrackedLandmarks:
 
 
 def _of_folder(folder: Path) -> tuple[Float64[np.ndarray, "F 68 2"], Int64[np.ndarray, " F"]]:
-    paths = [entry for entry in folder.iterdir() if entry.suffix.lower() in (".pts", ".txt")]
+    paths = [
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in (".pts", ".txt") and not entry.name.startswith(".")
+    ]
     if not paths:
         raise DataError(f"{folder} should hold a .pts or .txt file a frame; there is none.")
     paths.sort(key=lambda entry: _natural(entry.name))
@@ -97,7 +104,7 @@ def _of_folder(folder: Path) -> tuple[Float64[np.ndarray, "F 68 2"], Int64[np.nd
 
 def _rows(path: Path) -> Float64[np.ndarray, "L 2"]:
     """The rows "x y" of a text file; what stands around the braces of a .pts file is skipped."""
-    text = read_text(path)
+    text = _text(path)
     if "{" in text:
         text = text.partition("{")[2].partition("}")[0]
     rows = []
@@ -108,7 +115,13 @@ def _rows(path: Path) -> Float64[np.ndarray, "L 2"]:
         if len(parts) != 2:
             raise DataError(f"{path} should have two numbers, x and y, in each row; row {number} has {len(parts)}.")
         rows.append(_numbers(parts, path, number))
-    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+    points = np.array(rows, dtype=np.float64).reshape(-1, 2)
+    # All zeros mark a missing face, and stay.
+    return points - 1 if path.suffix.lower() == ".pts" and points.any() else points
+
+
+def _text(path: Path) -> str:
+    return read_text(path).removeprefix("\ufeff")
 
 
 def _natural(name: str) -> list[str | int]:
@@ -124,7 +137,7 @@ def _numbers(parts: list[str], path: Path, number: int) -> list[float]:
 
 
 def _of_csv(path: Path, allow_pickle: bool) -> TrackedLandmarks:
-    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    lines = [line for line in _text(path).splitlines() if line.strip()]
     if not lines:
         raise DataError(f"{path} should hold a frame of landmarks a row; it is empty.")
     head = [name.strip() for name in lines[0].split(",")]
@@ -145,22 +158,29 @@ def _of_csv(path: Path, allow_pickle: bool) -> TrackedLandmarks:
     numbers = {index for _, index in places}
     if numbers != {*range(NUM_LANDMARKS)} or len(places) != 2 * NUM_LANDMARKS:
         raise _other_points(len(numbers), path)
+    if len(set(head)) < len(head):
+        twice = next(name for name in head if head.count(name) > 1)
+        raise DataError(f"{path} should have a column of each name; {twice!r} is there twice. Remove one of them.")
     points = np.stack([table[:, [places[axis, i] for i in range(NUM_LANDMARKS)]] for axis in "xy"], -1)
     if "success" in head:
         points[table[:, head.index("success")] == 0] = np.nan
-    return _tracked(points, path, t_us=_times(table, head))
+    return _tracked(points, path, t_us=_times(table, head, path))
 
 
-def _times(table: Float64[np.ndarray, "F D"], head: list[str]) -> Int64[np.ndarray, " F"] | None:
+def _times(table: Float64[np.ndarray, "F D"], head: list[str], path: Path) -> Int64[np.ndarray, " F"] | None:
     for name, unit in (("t_us", 1.0), ("timestamp", 1e6)):
-        if name in head and np.isfinite(table[:, head.index(name)]).all():
-            return np.round(table[:, head.index(name)] * unit).astype(np.int64)
+        if name in head:
+            t_us = table[:, head.index(name)] * unit
+            # NaN fails the comparison.
+            if not (np.abs(t_us) <= _MAX_US).all():
+                raise DataError(f"{path} should have a time in each row of {name!r}; some are none.")
+            return np.round(t_us).astype(np.int64)
     return None
 
 
 def _of_npy(path: Path, allow_pickle: bool) -> TrackedLandmarks:
     with path.open("rb") as file:
-        return _tracked(_as_points(_array(file, path, allow_pickle), path), path)
+        return _tracked(_as_points(read_pickled_array(file, str(path), allow_pickle=allow_pickle), path), path)
 
 
 def _of_npz(path: Path, allow_pickle: bool) -> TrackedLandmarks:
@@ -170,7 +190,8 @@ def _of_npz(path: Path, allow_pickle: bool) -> TrackedLandmarks:
             if len(names) == 1:
                 if archive.getinfo(names[0]).file_size > _MAX_BYTES:
                     raise DataError(f"{path} should hold landmarks; it unpacks to more than any such file.")
-                value = _array(BytesIO(archive.read(names[0])), path, allow_pickle)
+                unpacked = BytesIO(archive.read(names[0]))
+                value = read_pickled_array(unpacked, str(path), allow_pickle=allow_pickle)
                 return _tracked(_as_points(value, path), path)
     # What zipfile raises on damage depends on where it lies; RuntimeError: the file wants a password.
     except (BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
@@ -181,14 +202,6 @@ def _of_npz(path: Path, allow_pickle: bool) -> TrackedLandmarks:
     if "landmarks" not in arrays:
         raise DataError(f"{path} should hold an array called landmarks; it has {', '.join(arrays) or 'none'}.")
     return _tracked(_as_points(arrays["landmarks"], path), path)
-
-
-def _array(file: BufferedIOBase, path: Path, allow_pickle: bool) -> Any:
-    try:
-        return read_pickled_array(file, str(path), allow_pickle=allow_pickle)
-    # numpy takes the header apart with Python's tokenizer.
-    except TokenError as error:
-        raise DataError(f"{path} should be an array of numpy (npy); its header cannot be read: {error}.") from error
 
 
 def _as_points(value: Any, path: Path) -> np.ndarray:

@@ -234,7 +234,7 @@ def test_a_file_of_events_can_be_labelled_with_landmarks_alone(
 
 
 @pytest.mark.parametrize("transfer", ["nearest", "interpolate", "same-rate"])
-@pytest.mark.parametrize("t_us", [[], [5_000_000, 5_000_005]])
+@pytest.mark.parametrize("t_us", [[], [10, 15], [5_000_000, 5_000_005]])
 def test_event_frames_have_no_label_where_pictures_and_events_share_no_time(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], transfer: str, t_us: list[int]
 ) -> None:

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from snnface.app.commands import synthesise as command
@@ -17,7 +18,11 @@ from snnface.app.synthesis import estimate, synthesise
 from snnface.datasets.recorded.recorded_faces import RecordedFaces
 from snnface.datasets.synthesis import PRESETS, preset_named
 from snnface.datasets.synthesis.presets import FACEMORPHIC_UNITS, MICRO_UNITS
+from snnface.datasets.synthesis.truth import read_truth
 from snnface.errors import ConfigError, SnnfaceError
+from snnface.faces.files import load_face, open_face, save_face
+from snnface.faces.motion import TrajectoryConfig
+from snnface.faces.procedural.face import ProceduralFace
 from tests.support.small_sets import SMALL_SET, contents
 
 # Recorded by another process, which is killed.
@@ -86,6 +91,7 @@ def test_the_set_says_what_made_it(whole: Path) -> None:
     settings = json.loads((whole / "set.json").read_text())
     assert (settings["synthetic"], settings["name"], settings["settings"]["seed"]) == (True, "small", 3)
     assert settings["generator_version"] >= 1
+    assert settings["face_model"] == "built-in"
     assert settings["settings"]["action_units"] == [12, 51]
 
 
@@ -100,6 +106,74 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
         synthesise(tmp_path, SMALL_SET, num_workers=1)
     with pytest.raises(ConfigError, match="is a file"):
         synthesise(tmp_path / "thesis.txt", SMALL_SET, num_workers=1)
+
+
+@pytest.fixture(scope="module")
+def face_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("face") / "face.npz"
+    save_face(ProceduralFace.build(0.06).mesh, path)
+    return path
+
+
+def test_people_can_have_a_face_from_a_file(whole: Path, face_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    synthesise(out, replace(SMALL_SET, num_identities=1), face_path=face_file, num_workers=1)
+    face = open_face(face_file)
+    truth = read_truth(out / "synthetic000" / "AU_12" / "truth.npz")
+    assert truth.expression_names == face.mesh.expression_names
+    assert truth.identity.shape == (face.num_shapes,)
+    built_in, other = contents(whole), contents(out)
+    events = [name for name in other if Path(name).suffix in (".aedat4", ".raw")]
+    assert len(events) == 4
+    assert all(built_in[name] != other[name] for name in events)
+    clips = RecordedFaces(out, frames="rgb").clips
+    assert [clip.recording_id for clip in clips] == ["synthetic000/AU_12", "synthetic000/AU_51"]
+
+
+def test_a_set_of_one_face_is_not_gone_on_with_another(whole: Path, face_file: Path, tmp_path: Path) -> None:
+    config = replace(SMALL_SET, num_identities=1, cameras=("davis",), action_units=(51,))
+    out = tmp_path / "set"
+    assert len(synthesise(out, config, face_path=face_file, num_workers=1).done) == 1
+    # Another file with the same face is the same face.
+    (tmp_path / "other").mkdir()
+    copy = tmp_path / "other" / "face.npz"
+    save_face(load_face(face_file), copy)
+    assert synthesise(out, config, face_path=copy, num_workers=1).skipped == ("synthetic000/AU_51",)
+    mesh = load_face(face_file)
+    save_face(replace(mesh, identity=mesh.identity * np.float32(1.01)), copy)
+    with pytest.raises(ConfigError, match=r'holds a set with other settings \("sha256"'):
+        synthesise(out, config, face_path=copy, num_workers=1)
+    with pytest.raises(ConfigError, match=r'with other settings \("face_model": \{; "name": "face\.npz"'):
+        synthesise(out, config, num_workers=1)
+
+
+def test_a_face_that_cannot_show_what_is_asked_for_is_refused_before_anything_is_written(
+    face_file: Path, tmp_path: Path
+) -> None:
+    mesh = load_face(face_file)
+    shown = {code: names for code, names in mesh.action_units.items() if code not in (6, 12, 45, 63)}
+    save_face(replace(mesh, action_units=shown), tmp_path / "stiff.npz")
+    # Asked for 12, along with which goes 6; they blink by themselves, and look around.
+    with pytest.raises(ConfigError, match=r"people of small .* in .*stiff\.npz cannot: 6, 12, 45, 63\. Choose"):
+        synthesise(tmp_path / "set", SMALL_SET, face_path=tmp_path / "stiff.npz", num_workers=1)
+    still = replace(SMALL_SET, trajectory=TrajectoryConfig())
+    with pytest.raises(ConfigError, match=r"cannot: 12\. "):
+        synthesise(tmp_path / "set", still, face_path=tmp_path / "stiff.npz", num_workers=1)
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.data
+def test_a_scanned_face_is_recorded_as_the_built_in_one_is(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    path = Path(request.config.rootpath).parent / "shared" / "data" / "face_model" / "ict_face.npz"
+    if not path.is_file():
+        pytest.skip("data/face_model is not there")
+    config = replace(SMALL_SET, num_identities=1, cameras=("davis", "rgb"), action_units=(12,), clip_ms=570)
+    synthesise(tmp_path / "set", config, face_path=path, num_workers=1)
+    faces = RecordedFaces(tmp_path / "set", frames="rgb")
+    recording = faces.recording("synthetic000/AU_12")
+    assert len(recording.required_events()) > 0
+    assert recording.frames is not None
+    assert np.ptp(recording.frames.pixels.astype(float), axis=(1, 2)).min() > 30
 
 
 def test_takes_that_fail_are_named_and_the_others_kept(tmp_path: Path) -> None:
@@ -144,6 +218,7 @@ def test_an_estimate_grows_with_the_people() -> None:
         ({"clip_ms": 300}, "takes of the micro regime last at least"),
         ({"num_evk4": -1}, "num_evk4 must be at least 0"),
         ({"fps": 0.0}, r"fps must be 1\.\.1000"),
+        ({"distractor_share": 1.5}, r"distractor_share is a probability, 0\.\.1; got 1\.5"),
         ({"seed": -1}, "seed must be at least 0"),
     ],
 )

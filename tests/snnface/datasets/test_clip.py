@@ -26,7 +26,7 @@ def test_labels_over_time_are_those_that_are_named() -> None:
         ([0, 5], (), "label times and the names of the labels over time, or neither; got 2 times and no names"),
         (None, ("mood",), "or neither; got no times and mood"),
         ([5, 5], ("mood",), "label times of clip 'c' must rise"),
-        ([0, 5, 9], ("mood",), r"'mood' of clip 'c' should have a row for each of 3 label times; got the shape \[2, 3\]"),
+        ([0, 5, 9], ("mood",), r"'mood' of clip 'c' should have a row for each of 3 label times; got .* \[2, 3\]"),
         ([0, 5], ("unit",), r"'unit' of clip 'c' .* 2 label times; got the shape \[\]"),
         ([0, 5], ("smell",), "'smell' of clip 'c' .* 2 label times; got no such label"),
     ],

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from snnface.datasets.fixtures.images import write_pictures
-from snnface.datasets.layout.pictures import frame_times, picture_clip
+from snnface.datasets.layout.pictures import first_gap, frame_times, picture_clip, pictures_in
 from snnface.errors import ConfigError, DataError
 from snnface.events.video import open_frames
 
@@ -73,3 +74,29 @@ def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 6), 1000, np.uint16)).save(tmp_path / "0.png")
     with pytest.raises(DataError, match="8 bits a channel"):
         picture_clip(files(tmp_path, 1), frame_times(1, 25.0))
+
+
+def test_sixteen_bits_of_colour_are_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((4, 4, 3), np.uint16))
+    with pytest.raises(DataError, match=r"0.png should have 8 bits a channel; it has more"):
+        picture_clip([tmp_path / "0.png"], frame_times(1, 25.0))
+
+
+def test_the_pictures_of_a_folder_are_those_that_the_emulator_sees(tmp_path: Path) -> None:
+    names = ["img9.JPG", "img10.jpg", "img11.png"]
+    write_pictures([tmp_path / name for name in names], pixels())
+    for name in ("Thumbs.db", ".DS_Store", "._img9.JPG", "notes12.txt"):
+        (tmp_path / name).write_bytes(b"\0")
+    assert [path.name for path in pictures_in(tmp_path)] == names
+    assert len(list(open_frames(tmp_path, fps=25.0))) == len(names)
+    assert pictures_in(tmp_path / "none") == []
+
+
+def test_copies_with_another_ending_are_passed_over(tmp_path: Path) -> None:
+    write_pictures([tmp_path / name for name in ("1.png", "1_cropped.png")], pixels(2))
+    assert [path.name for path in pictures_in(tmp_path, but_for="_cropped")] == ["1.png"]
+
+
+@pytest.mark.parametrize(("names", "gap"), [((), None), (("7",), None), (("7", "8", "9"), None), (("7", "9", "12"), 8)])
+def test_the_first_number_that_is_missing_is_told(names: tuple[str, ...], gap: int | None) -> None:
+    assert first_gap([Path(f"{name}.png") for name in names]) == gap

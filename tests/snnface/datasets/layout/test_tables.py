@@ -1,5 +1,6 @@
 """Text tables: cells with their lines, numbers within bounds."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,18 @@ def test_rows_come_with_their_lines_and_without_blank_ones(tmp_path: Path) -> No
 def test_a_quotation_mark_that_stays_open_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="line 2: this is no table"):
         plain_rows(written(tmp_path, 'a\n"b\n'))
+
+
+@pytest.mark.parametrize("reader", [plain_rows, lambda path: number_rows(path, num_columns=2)])
+def test_what_cannot_be_opened_is_one_of_our_errors(tmp_path: Path, reader: Callable[[Path], object]) -> None:
+    (tmp_path / "table.txt").mkdir()
+    with pytest.raises(DataError, match=r"table.txt should be a table of text; it cannot be read \(Is a directory\)"):
+        reader(tmp_path / "table.txt")
+
+
+def test_a_number_with_an_underscore_is_a_slip() -> None:
+    with pytest.raises(DataError, match="got '1_0'"):
+        finite_number("1_0", source="a.csv, line 2")
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """AFEW-VA: what the files say arrives, and damage is told."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import pytest
 
 from snnface.app.dataset_emulation import DatasetConfig, emulate_dataset
 from snnface.app.emulation import EmulationConfig
-from snnface.datasets.fixtures import make_fixture
 from snnface.datasets.fixtures.images import write_pictures
 from snnface.datasets.published.afew_va import AfewVa
 from snnface.errors import DataError, DatasetNotFoundError
@@ -47,6 +47,26 @@ def test_values_are_tenths_and_frames_have_the_times_of_the_rate(tmp_path: Path)
     assert clip.label_t_us.tolist() == [0, 50_000, 100_000]
     assert (clip.window.start_us, clip.window.end_us) == (0, 150_000)
     assert "landmarks68_present" not in clip.labels
+
+
+def test_a_frame_with_an_absurd_number_is_a_missing_picture(tmp_path: Path) -> None:
+    folder = write_clip(tmp_path, "001", [frame()])
+    (folder / "001.json").write_text(json.dumps({"frames": {"999999999": frame()}}))
+    with pytest.raises(DataError, match=r"001: 999999999 pictures are missing, such as 00001\.png"):
+        AfewVa(tmp_path)
+
+
+def test_labels_that_were_saved_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = write_clip(tmp_path, "001", [frame(5, -5)]) / "001.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    (clip,) = AfewVa(tmp_path).clips
+    np.testing.assert_allclose(clip.labels["valence_arousal"], [[0.5, -0.5]])
+
+
+def test_pictures_count_whatever_the_case_of_their_suffix(tmp_path: Path) -> None:
+    folder = write_clip(tmp_path, "001", [frame()] * 2)
+    (folder / "00001.png").rename(folder / "00001.PNG")
+    assert len(AfewVa(tmp_path).clips) == 1
 
 
 def test_the_recording_holds_the_frames_in_order_and_colour(tmp_path: Path) -> None:
@@ -119,7 +139,7 @@ def test_missing_pictures_stop_the_loader_or_leave_the_clip_out(tmp_path: Path, 
 def test_a_clip_without_annotation_or_pictures_is_told(tmp_path: Path) -> None:
     (write_clip(tmp_path, "001", [frame()]) / "001.json").unlink()
     write_clip(tmp_path, "002", [], num_pictures=0)
-    with pytest.raises(DataError, match=r"2 clips.*001: there is no 001\.json; 002: all pictures are missing"):
+    with pytest.raises(DataError, match=r"2 clips.*001: there is no 001\.json; 002: there are no pictures in"):
         AfewVa(tmp_path)
 
 
@@ -163,8 +183,8 @@ def test_huge_landmarks_and_other_encodings_are_refused(tmp_path: Path) -> None:
         AfewVa(tmp_path)
 
 
-def test_the_reader_of_label_tables_sees_the_same_values(tmp_path: Path) -> None:
-    root = make_fixture("afew-va", tmp_path / "set")
+def test_the_reader_of_label_tables_sees_the_same_values(miniature: Callable[[str], Path]) -> None:
+    root = miniature("afew-va")
     for clip in AfewVa(root).clips:
         table = read_clip_labels(root / clip.clip_id / f"{clip.clip_id}.json")
         columns = [table.names.index(name) for name in ("valence", "arousal")]
@@ -175,10 +195,10 @@ def test_the_reader_of_label_tables_sees_the_same_values(tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def emulated(tmp_path_factory: pytest.TempPathFactory, miniature: Callable[[str], Path]) -> tuple[Path, Path]:
     """The miniature, and what `snnface emulate` makes of it at 25 frames/s."""
     folder = tmp_path_factory.mktemp("emulated")
-    root = make_fixture("afew-va", folder / "set")
+    root = miniature("afew-va")
     outcome = emulate_dataset(
         root, folder / "events", DatasetConfig(emulation=EmulationConfig(fps=25.0)), num_workers=1
     )

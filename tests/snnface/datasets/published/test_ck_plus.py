@@ -1,5 +1,6 @@
 """CK+: codes, emotions and landmarks from text that MATLAB wrote."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 
 from snnface.app.dataset_emulation import DatasetConfig, emulate_dataset
 from snnface.app.emulation import EmulationConfig
-from snnface.datasets.fixtures import make_fixture
 from snnface.datasets.fixtures.images import write_pictures
 from snnface.datasets.published.ck_plus import ACTION_UNITS, EMOTIONS, CkPlus
 from snnface.errors import DataError
@@ -75,6 +75,13 @@ def test_units_beyond_those_of_the_paper_come_after_them(tmp_path: Path) -> None
     names = CkPlus(tmp_path).class_names["action_unit_active"]
     assert names == (*(f"AU{code}" for code in ACTION_UNITS), "AU30", "AU64")
     assert len(ACTION_UNITS) == 30
+
+
+def test_a_picture_that_is_missing_in_between_is_told(tmp_path: Path) -> None:
+    write_sequence(tmp_path, "S005", "001", facs=FACS, num_frames=5)
+    (tmp_path / "cohn-kanade-images" / "S005" / "001" / "S005_001_00000003.png").unlink()
+    with pytest.raises(DataError, match="S005/001: picture 3 is missing in"):
+        CkPlus(tmp_path)
 
 
 def test_landmarks_of_each_frame_or_a_mask(tmp_path: Path) -> None:
@@ -163,8 +170,8 @@ def test_pictures_without_any_labels_are_a_wrong_layout(tmp_path: Path) -> None:
         CkPlus(tmp_path / "set")
 
 
-def test_the_miniature_agrees_with_numpy_on_its_text(tmp_path: Path) -> None:
-    root = make_fixture("ck-plus", tmp_path / "set")
+def test_the_miniature_agrees_with_numpy_on_its_text(miniature: Callable[[str], Path]) -> None:
+    root = miniature("ck-plus")
     dataset = CkPlus(root)
     names = dataset.class_names["action_unit_active"]
     for clip in dataset.clips:
@@ -182,8 +189,8 @@ def test_the_miniature_agrees_with_numpy_on_its_text(tmp_path: Path) -> None:
         assert present.all()
 
 
-def test_frames_and_emulated_events_make_one_recording(tmp_path: Path) -> None:
-    root = make_fixture("ck-plus", tmp_path / "set")
+def test_frames_and_emulated_events_make_one_recording(miniature: Callable[[str], Path], tmp_path: Path) -> None:
+    root = miniature("ck-plus")
     settings = DatasetConfig(emulation=EmulationConfig(fps=30.0))
     assert not emulate_dataset(root, tmp_path / "events", settings, num_workers=1).outcome.failures
     recording = CkPlus(root, events=tmp_path / "events").recording("S010/003")

@@ -11,7 +11,6 @@ import pytest
 
 from snnface.app.dataset_emulation import DatasetConfig, emulate_dataset
 from snnface.app.emulation import EmulationConfig
-from snnface.datasets.fixtures.fixture import make_fixture
 from snnface.datasets.published.casme2 import Casme2
 from snnface.datasets.published.coded_pictures import CodedPictures
 from snnface.datasets.published.dataset import PublishedDataset
@@ -23,9 +22,8 @@ CASME2_TABLE, SAMM_TABLE = "CASME2-coding-20140508.xlsx", "SAMM_Micro_FACS_Codes
 
 
 @pytest.fixture(scope="module")
-def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("coded")
-    return {name: make_fixture(name, folder / name) for name in ("casme2", "samm")}
+def roots(miniature: Callable[[str], Path]) -> dict[str, Path]:
+    return {name: miniature(name) for name in ("casme2", "samm")}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """DISFA: grades, frames and landmarks of the same instants."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import scipy.io
 from videos import write_video
 
 from snnface.app.dataset_emulation import DatasetConfig, emulate_dataset
-from snnface.datasets.fixtures import make_fixture
 from snnface.datasets.published.disfa import ACTION_UNITS, LANDMARKS66, PROTOCOL_ACTION_UNITS, Disfa
 from snnface.errors import ConfigError, DataError
 
@@ -87,6 +87,23 @@ def test_landmarks_are_numbered_from_zero_and_may_be_lost(tmp_path: Path) -> Non
     points, present = Disfa(tmp_path, clip_frames=5).landmarks("SN001/00005")
     assert present.tolist() == [True, True, False, False, True]
     assert points[:, 0, 0].tolist() == [5, 6, 0, 0, 9]
+
+
+def test_landmarks_that_are_numbered_from_one_belong_to_the_frames_before(tmp_path: Path) -> None:
+    write_subject(tmp_path)
+    folder = tmp_path / "Landmark_Points" / "SN001" / "tmp_frame_lm"
+    folder.mkdir(parents=True)
+    for number in (1, 2, NUM_FRAMES):
+        scipy.io.savemat(folder / f"l{number:05d}_lm.mat", {"pts": np.full((66, 2), number, float)})
+    dataset = Disfa(tmp_path, clip_frames=5)
+    assert dataset.landmarks("SN001/00000")[0][:, 0, 0].tolist() == [1, 2, 0, 0, 0]
+    assert dataset.landmarks("SN001/00005")[0][:, 0, 0].tolist() == [0, 0, 0, 0, NUM_FRAMES]
+
+
+def test_what_a_mac_leaves_beside_a_video_is_no_video(tmp_path: Path) -> None:
+    write_subject(tmp_path)
+    (tmp_path / "Video_LeftCamera" / "._LeftVideoSN001_comp.avi").write_bytes(b"\0\5\x16\7")
+    assert len(Disfa(tmp_path, clip_frames=5).clips) == 2
 
 
 @pytest.mark.parametrize(
@@ -168,8 +185,10 @@ def test_a_video_shorter_than_its_tables_is_refused_when_it_is_read(tmp_path: Pa
         dataset.recording("SN001/00005")
 
 
-def test_clips_of_emulated_events_are_parts_of_the_events_of_the_video(tmp_path: Path) -> None:
-    root = make_fixture("disfa", tmp_path / "set")
+def test_clips_of_emulated_events_are_parts_of_the_events_of_the_video(
+    miniature: Callable[[str], Path], tmp_path: Path
+) -> None:
+    root = miniature("disfa")
     outcome = emulate_dataset(root, tmp_path / "events", DatasetConfig(), num_workers=1)
     assert not outcome.outcome.failures
     dataset = Disfa(root, clip_frames=24, events=tmp_path / "events")
@@ -183,8 +202,8 @@ def test_clips_of_emulated_events_are_parts_of_the_events_of_the_video(tmp_path:
     assert sum(map(len, parts)) == len(whole) > 0
 
 
-def test_the_miniature_agrees_with_its_tables(tmp_path: Path) -> None:
-    root = make_fixture("disfa", tmp_path / "set")
+def test_the_miniature_agrees_with_its_tables(miniature: Callable[[str], Path]) -> None:
+    root = miniature("disfa")
     for clip in Disfa(root, clip_frames=24).clips:
         start = int(clip.clip_id.split("/")[1])
         for column, code in enumerate(ACTION_UNITS):

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snnface.datasets.fixtures.fixture import make_fixture
 from snnface.datasets.padding import PaddedSamples
 from snnface.datasets.published.dataset import PublishedDataset
 from snnface.datasets.published.facemorphic import FACEMORPHIC_ACTION_UNITS, Facemorphic
@@ -28,8 +27,8 @@ STEP_US = 33_000
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_fixture("facemorphic", tmp_path_factory.mktemp("published") / "facemorphic")
+def root(miniature: Callable[[str], Path]) -> Path:
+    return miniature("facemorphic")
 
 
 @pytest.fixture(scope="module")

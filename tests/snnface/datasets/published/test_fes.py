@@ -1,11 +1,14 @@
 """FES: boxes and points of faces, by hand and against the text of the tables."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from snnface.datasets.fixtures import make_fixture
 from snnface.datasets.published.fes import Fes
 from snnface.datasets.published.fes_boxes import FACE_BOX, has_points, read_boxes, write_boxes
 from snnface.errors import DataError, SubjectLeakageError
@@ -49,6 +52,54 @@ def test_each_face_is_a_clip_with_its_boxes_and_points(tmp_path: Path) -> None:
     assert second.label_t_us is not None
     assert second.label_t_us.tolist() == [33_333, 66_666]
     assert (second.window.start_us, second.window.end_us) == (33_333, 66_666 + 33_333)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"t": ("<f8", np.nan)}, "finite corners"),
+        ({"track_id": ("<i8", -1)}, "from 0 on"),
+        ({"w": ("<f4", -1)}, "from 0 on"),
+        ({"x": (("<f4", 2), 0)}, "one number each of t, x, y"),
+    ],
+)
+def test_converted_boxes_that_are_none_are_refused(
+    tmp_path: Path, changed: dict[str, tuple[object, float]], message: str
+) -> None:
+    names = FACE_BOX.names or ()
+    boxes = np.ones(2, np.dtype([(name, changed[name][0] if name in changed else FACE_BOX[name]) for name in names]))
+    for name, (_, value) in changed.items():
+        boxes[name] = value
+    np.save(tmp_path / "a_1_bbox.npy", boxes)
+    with pytest.raises(DataError, match=message):
+        read_boxes(tmp_path / "a_1_bbox.npy")
+
+
+@given(st.integers(0, 400), st.integers(0, 255))
+def test_one_changed_byte_of_converted_boxes_gives_boxes_or_one_of_our_errors(
+    tmp_path_factory: pytest.TempPathFactory, place: int, byte: int
+) -> None:
+    path = tmp_path_factory.mktemp("hostile") / "a_1_bbox.npy"
+    write_boxes(np.zeros(1, FACE_BOX), path)
+    data = bytearray(path.read_bytes())
+    data[min(place, len(data) - 1)] = byte
+    path.write_bytes(data)
+    with suppress(DataError):
+        assert read_boxes(path).dtype == FACE_BOX
+
+
+def test_what_a_mac_leaves_beside_a_table_is_no_table(tmp_path: Path) -> None:
+    table = write_take(tmp_path, "20210923_0_7")
+    table.with_name(f"._{table.name}").write_bytes(b"\0\5\x16\7")
+    assert len(Fes(tmp_path).clips) == 2
+
+
+def test_a_table_without_a_face_is_told(tmp_path: Path) -> None:
+    write_take(tmp_path, "20210923_0_7")
+    write_take(tmp_path, "20210923_0_8", "")
+    with pytest.raises(DataError, match=r"20210923_0_8: there is no face in .*20210923_0_8\.txt"):
+        Fes(tmp_path)
+    assert set(Fes(tmp_path, on_missing="leave-out").left_out) == {"20210923_0_8"}
 
 
 def test_the_recording_keeps_the_clock_of_its_file(tmp_path: Path) -> None:
@@ -136,7 +187,7 @@ def test_pickles_and_other_arrays_are_no_boxes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="it cannot be read"):
         read_boxes(tmp_path / "a_1_bbox.npy")
     np.save(tmp_path / "a_1_bbox.npy", np.zeros(3))
-    with pytest.raises(DataError, match="should hold boxes with the fields t, x, y"):
+    with pytest.raises(DataError, match="should hold boxes, one number each of t, x, y"):
         read_boxes(tmp_path / "a_1_bbox.npy")
     wrong = np.zeros(1, FACE_BOX)
     wrong["x"] = np.inf
@@ -183,8 +234,8 @@ def test_the_folders_of_the_authors_are_their_split(tmp_path: Path) -> None:
         next(Fes(tmp_path).splits())
 
 
-def test_the_miniature_agrees_with_the_text_of_its_tables(tmp_path: Path) -> None:
-    root = make_fixture("fes", tmp_path / "set")
+def test_the_miniature_agrees_with_the_text_of_its_tables(miniature: Callable[[str], Path]) -> None:
+    root = miniature("fes")
     dataset = Fes(root)
     for clip in dataset.clips:
         stem, face = clip.clip_id.split("/face")

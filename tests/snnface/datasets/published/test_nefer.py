@@ -1,12 +1,12 @@
 """NEFER: columns are told by what they hold, users stay in their part, files are found."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from snnface.datasets.fixtures import make_fixture
 from snnface.datasets.fixtures.images import write_pictures
 from snnface.datasets.published.nefer import TRAIN_USERS, VALIDATION_USERS, Nefer
 from snnface.datasets.published.nefer_tables import EMOTIONS, read_nefer_table
@@ -159,6 +159,16 @@ def test_event_frames_are_grey_pictures_at_the_given_rate(tmp_path: Path) -> Non
     assert dataset.clips[0].window.end_us == 300_000
 
 
+def test_a_picture_that_is_missing_in_between_is_told(tmp_path: Path) -> None:
+    """Where the table lists videos and no pictures, their numbers tell what is missing."""
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "train_gopro.csv").write_text("user,video,emotion\nuser_01,a,Fear\n")
+    folder = tmp_path / "rgb_frames" / "user_01" / "a"
+    write_pictures([folder / f"frame_{k}.png" for k in (0, 1, 3)], np.zeros((3, 4, 4), np.uint8))
+    with pytest.raises(DataError, match="01/a: picture 2 is missing in"):
+        Nefer(tmp_path, source="rgb")
+
+
 def test_a_user_of_the_other_part_leaks(tmp_path: Path) -> None:
     table(tmp_path, published("01", "v_cd", "Fear") + published("03", "w_cd", "Fear"))
     with pytest.raises(
@@ -207,8 +217,8 @@ def test_nothing_felt_is_no_emotion_that_a_video_was_to_stir(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("source", "camera"), [("events", "event"), ("event-frames", "event"), ("rgb", "gopro")])
-def test_the_miniature_agrees_with_its_tables(tmp_path: Path, source: str, camera: str) -> None:
-    root = make_fixture("nefer", tmp_path / "set")
+def test_the_miniature_agrees_with_its_tables(miniature: Callable[[str], Path], source: str, camera: str) -> None:
+    root = miniature("nefer")
     dataset = Nefer(root, source=source)
     (split,) = dataset.splits()
     for part, clips in (("train", split.train), ("validation", split.test)):

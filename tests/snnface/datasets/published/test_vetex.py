@@ -1,11 +1,11 @@
 """VETEX: a manifest, and everything that can be wrong with one."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from snnface.datasets.fixtures.fixture import make_fixture
 from snnface.datasets.published.dataset import PublishedDataset
 from snnface.datasets.published.vetex import Vetex
 from snnface.errors import DataError, DatasetNotFoundError, SubjectLeakageError
@@ -15,8 +15,8 @@ HEADER = "subject,take,au,t_on,t_apex,t_off,events,rgb,rgb_fps,thermal,thermal_f
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_fixture("vetex", tmp_path_factory.mktemp("published") / "vetex")
+def root(miniature: Callable[[str], Path]) -> Path:
+    return miniature("vetex")
 
 
 def manifest(folder: Path, *lines: str, header: str = HEADER) -> Path:
@@ -54,6 +54,20 @@ def test_lines_become_windows_and_labels(tmp_path: Path) -> None:
     assert (first.clip_id, first.subject, first.window) == ("p1/t1", "p1", TimeWindow(100, 301))
     assert first.labels == {"action_unit": 1, "onset_us": 100, "apex_us": 200, "offset_us": 300}
     assert second.labels == {"action_unit": 0, "onset_us": 0, "offset_us": 50}
+
+
+def test_a_movement_that_is_listed_twice_is_told(tmp_path: Path) -> None:
+    line = "p1,t1,12,100,200,300,a.raw,,,,"
+    with pytest.raises(DataError, match=r"line 3: .*manifest.csv, line 2 says the same. Remove one of them"):
+        Vetex(manifest(tmp_path, line, line))
+
+
+def test_a_picture_that_is_missing_in_between_is_told(root: Path, tmp_path: Path) -> None:
+    """Pictures after it would have the times of those before."""
+    copy = Path(shutil.copytree(root, tmp_path / "copy"))
+    (copy / "s01" / "take1" / "rgb" / "0004.jpg").unlink()
+    with pytest.raises(DataError, match=r"s01/take1: picture 4 is missing in .*rgb"):
+        Vetex(copy)
 
 
 def test_several_movements_of_one_take_are_numbered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 
 from snnface.app.synthesis import synthesise
 from snnface.datasets.clip import Clip, FaceDataset
-from snnface.datasets.fixtures.fixture import make_fixture
 from snnface.datasets.published.dataset import PublishedDataset
 from snnface.datasets.recorded.recorded_faces import RecordedFaces
 from snnface.datasets.samples import ClipSamples, batches
@@ -139,7 +139,8 @@ def test_a_crop_cuts_events_frames_and_labels_alike(synthetic: Path) -> None:
     whole, cut = (RecordedFaces(synthetic, frames="davis_frames", crop=some) for some in (None, crop))
     recording = cut.recording("synthetic000/AU_12")
     assert recording.required_events().resolution == Resolution(height=16, width=16)
-    assert 0 < len(recording.required_events()) < len(whole.recording("synthetic000/AU_12").required_events())
+    # Little but the face moves, so the crop may keep all.
+    assert 0 < len(recording.required_events()) <= len(whole.recording("synthetic000/AU_12").required_events())
     assert recording.frames is not None
     assert recording.frames.pixels.shape == (6, 16, 16, 1)
     points, boxes = (np.asarray(cut.clips[0].labels[name]) for name in ("landmarks68", "face_box"))
@@ -172,13 +173,14 @@ def test_without_truth_the_face_is_found_in_the_frames_of_the_same_pixels(
         RecordedFaces(own, events="evk4", crop=FaceCrop()).recording("synthetic000/AU_12")
 
 
-def test_the_miniature_is_read_as_recordings_of_people(tmp_path: Path) -> None:
-    faces = RecordedFaces(make_fixture("micro-expression", tmp_path / "set"), frames="rgb")
+def test_the_miniature_is_read_as_recordings_of_people(miniature: Callable[[str], Path]) -> None:
+    root = miniature("micro-expression")
+    faces = RecordedFaces(root, frames="rgb")
     assert faces.is_synthetic
     assert len(faces.clips) == 16
     assert all(clip.label_t_us is None and set(labels_of(clip)) == set(clip.labels) for clip in faces.clips)
     assert len(faces.recording(faces.clips[3].recording_id).required_events()) > 1000
-    assert {clip.subject for clip in RecordedFaces(tmp_path / "set", events="evk4").clips} == {
+    assert {clip.subject for clip in RecordedFaces(root, events="evk4").clips} == {
         f"synthetic{number:03d}" for number in range(3)
     }
 

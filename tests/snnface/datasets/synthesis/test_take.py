@@ -70,6 +70,22 @@ def test_both_sides_of_the_davis_look_from_one_place_and_other_cameras_from_othe
     assert len({cameras[name].view for name in ("davis", "evk4", "rgb")}) == 3
 
 
+def test_somebody_passes_behind_in_as_many_takes_as_it_is_told(tmp_path: Path) -> None:
+    config = replace(SMALL_SET, num_identities=100, distractor_share=0.3)
+    passed = [take.scene.distractor is not None for take in takes_of(config, tmp_path)]
+    # Of 200, within three standard deviations.
+    assert 40 <= sum(passed) <= 80
+    for share, expected in ((0.0, False), (1.0, True)):
+        takes = takes_of(replace(SMALL_SET, distractor_share=share), tmp_path)
+        assert {take.scene.distractor is not None for take in takes} == {expected}
+
+
+def test_who_passes_behind_changes_nothing_else_of_the_scene(tmp_path: Path) -> None:
+    alone, passed = (takes_of(replace(SMALL_SET, distractor_share=share), tmp_path)[0].scene for share in (0.0, 1.0))
+    assert (alone.light, alone.lighting) == (passed.light, passed.lighting)
+    np.testing.assert_array_equal(alone.background.panels, passed.background.panels)
+
+
 def test_the_line_of_a_take_tells_the_times_of_its_unit(tmp_path: Path) -> None:
     take = takes_of(SMALL_SET, tmp_path)[0]
     write_take(take)

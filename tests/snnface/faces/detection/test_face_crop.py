@@ -16,6 +16,7 @@ def track(*boxes: tuple[float, float, float, float], step_us: int = 1000) -> Box
 
 
 STILL = FaceCrop(size=8, margin=1.0, smoothing_ms=0.0)
+OWN_SCALE = FaceCrop(size=16, margin=1.0, smoothing_ms=0.0)
 
 
 def test_the_square_has_the_boxs_middle_and_the_margin_on_its_longer_side() -> None:
@@ -89,6 +90,29 @@ def test_frames_and_events_of_one_sensor_are_cut_at_the_same_place() -> None:
     assert part.resolution == Resolution(height=64, width=64)
     centre = np.array([frame.sum(0) @ np.arange(64), frame.sum(1) @ np.arange(64)]) / frame.sum()
     np.testing.assert_allclose([np.mean(part.x), np.mean(part.y)], centre, atol=0.6)
+
+
+@given(st.integers(-40, 40), st.integers(-40, 40))
+def test_an_event_lands_where_its_pixel_is_brightest(left: int, top: int) -> None:
+    """At the sensor's own scale, at any place but half-way between two pixels."""
+    box = (20 + left / 100, 10 + top / 100, 16.0, 16.0)
+    pixels = np.zeros((1, 40, 50, 1), np.uint8)
+    pixels[0, 15, 27] = 255
+    frame = cropped_frames(FrameClip(pixels=pixels, t_us=np.array([0])), track(box), OWN_SCALE).pixels[0, ..., 0]
+    event = EventStream.from_arrays(x=[27], y=[15], t_us=[0], polarity=[1], resolution=Resolution(height=40, width=50))
+    row, column = np.unravel_index(frame.argmax(), frame.shape)
+    part = cropped_events(event, track(box), OWN_SCALE)
+    assert (part.x.tolist(), part.y.tolist()) == ([column], [row])
+
+
+def test_a_square_far_larger_than_the_picture_takes_no_more_memory_for_it() -> None:
+    clip = FrameClip(pixels=np.full((1, 10, 10, 1), 70, np.uint8), t_us=np.array([0]))
+    assert (cropped_frames(clip, track((-1e9, -1e9, 2e9, 2e9)), FaceCrop(size=2)).pixels == 70).all()
+
+
+def test_a_resting_square_cannot_be_causal() -> None:
+    with pytest.raises(ConfigError, match="placed by the whole track; is_causal needs is_moving"):
+        FaceCrop(is_moving=False, is_causal=True)
 
 
 def test_the_size_of_the_papers_crops_is_the_default() -> None:

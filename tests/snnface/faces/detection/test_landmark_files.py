@@ -30,12 +30,16 @@ def test_rows_of_x_and_y_are_one_frame_as_in_ck_plus(tmp_path: Path) -> None:
 def test_pts_files_hold_rows_between_braces(tmp_path: Path) -> None:
     path = tmp_path / "a.pts"
     path.write_text(f"version: 1\nn_points: 68\n{{\n{rows(POINTS[0])}}}\n")
-    np.testing.assert_allclose(read_landmarks(path).landmarks[0], POINTS[0])
+    # The upper left pixel is (1, 1) there.
+    np.testing.assert_allclose(read_landmarks(path).landmarks[0], POINTS[0] - 1)
+    path.write_text(f"version: 1\nn_points: 68\n{{\n{rows(np.zeros((68, 2)))}}}\n")
+    assert read_landmarks(path).valid.tolist() == [False]
 
 
 def test_a_folder_is_a_frame_a_file_in_natural_order(tmp_path: Path) -> None:
     for name, points in zip(("f_9.txt", "f_10.txt", "f_11.txt"), POINTS, strict=True):
         (tmp_path / name).write_text(rows(points))
+    (tmp_path / "._f_9.txt").write_bytes(b"\0\5\x16\7")
     tracked = read_landmarks(tmp_path, t_us=np.array([0, 40_000, 80_000]))
     np.testing.assert_allclose(tracked.landmarks, POINTS)
     assert tracked.t_us.tolist() == [0, 40_000, 80_000]
@@ -56,6 +60,28 @@ def test_openface_tables_give_times_and_missing_faces(tmp_path: Path) -> None:
     assert tracked.t_us.tolist() == [0, 40_000, 80_000]
     assert tracked.valid.tolist() == [True, False, True]
     np.testing.assert_allclose(tracked.landmarks[2], POINTS[2])
+
+
+HEAD = ",".join(["timestamp", *(f"{axis}_{i}" for axis in "xy" for i in range(68))])
+ONES = ",".join(["1"] * 136)
+
+
+@pytest.mark.parametrize("time", ["nan", "1e300", ""])
+def test_a_row_without_a_time_is_told(tmp_path: Path, time: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{HEAD}\n{time},{ONES}\n")
+    with pytest.raises(DataError, match="a time in each row of 'timestamp'"):
+        read_landmarks(tmp_path / "a.csv")
+
+
+def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"{HEAD},x_0\n5,{ONES},3\n")
+    with pytest.raises(DataError, match="'x_0' is there twice"):
+        read_landmarks(tmp_path / "a.csv")
+
+
+def test_a_byte_order_mark_hides_no_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"\ufeff{HEAD}\n5,{ONES}\n", encoding="utf-8")
+    assert read_landmarks(tmp_path / "a.csv").t_us.tolist() == [5_000_000]
 
 
 @pytest.mark.parametrize("shape", ["[F, 68, 2]", "[F, 68, 3]", "[68, 2]"])

@@ -81,6 +81,11 @@ def test_a_hole_in_the_frames_is_not_bridged() -> None:
     times = np.array([0, 100, 200, 1000])
     found = event_frame_labels(ALPHA, EVERYWHERE, times, np.array([150.0, 250.0, 600.0, 1000.0]), how="interpolate")
     assert found.present.tolist() == [True, False, False, True]
+    # Twice the usual distance is bridged, three times is not.
+    times = np.array([0, 100, 200, 500, 700, 800, 900])
+    alpha, everywhere = np.zeros((7, 2)), np.ones(7, np.bool_)
+    found = event_frame_labels(alpha, everywhere, times, np.array([350.0, 600.0]), how="interpolate")
+    assert found.present.tolist() == [False, True]
 
 
 @given(

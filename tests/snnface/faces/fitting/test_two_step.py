@@ -189,6 +189,17 @@ def test_the_jaw_counts_less_and_not_at_all_in_a_turned_head() -> None:
         assert (change < 1e-12) == is_free
 
 
+def test_rigid_landmarks_are_the_nose_and_the_corners_of_the_eyes() -> None:
+    straight = clip(1)[0]
+    # In frame k landmark k is out of its place; in the last frame none is.
+    landmarks = np.repeat(straight[None], 69, 0)
+    landmarks[np.arange(68), np.arange(68)] += (3.0, 1.0)
+    config = FittingConfig(camera_landmarks="rigid", rounds=0)
+    linear = fit_clip(landmarks, MODEL, config, reference=straight).cameras.linear
+    turned = np.flatnonzero((linear != linear[-1]).any((1, 2)))
+    assert turned.tolist() == [27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 39, 42, 45]
+
+
 def test_a_jaw_without_weight_may_be_missing() -> None:
     landmarks = clip()
     config = FittingConfig(jaw_weight=0)

@@ -80,7 +80,7 @@ def test_blinks_come_as_often_as_asked_for() -> None:
     count = sum(len(drawn(seed=seed, blinks_per_minute=60.0).activations) - 1 for seed in range(300))
     # One a second; a clip of 0.66 s shows all that begin in it and in the 0.275 s (on average) before it:
     # 280 are expected in 300 clips, with a standard deviation below 17.
-    assert 280 - 4 * 17 < count < 280 + 4 * 17
+    assert 280 - 3 * 17 < count < 280 + 3 * 17
 
 
 def test_spontaneous_blinks_are_short_whole_and_marked_as_such() -> None:

@@ -26,6 +26,7 @@ from snnface.faces.scene import (
 )
 from snnface.faces.scene.background import Places
 from snnface.faces.scene.exposure import developed, srgb
+from snnface.faces.scene.shot import Shot
 
 STILL = Trajectory(activations=())
 TINY = RgbCamera(resolution=Resolution(height=48, width=64))
@@ -67,6 +68,13 @@ def test_dim_light_is_exposed_longer_then_amplified_and_noisier() -> None:
     np.testing.assert_allclose(TINY.noise_dn(grey, 100.0), 255 * np.sqrt(3025) / 3000)
 
 
+def test_pixels_of_an_event_camera_are_slower_and_noisier_in_dim_light() -> None:
+    camera = EventCamera(emulator=EmulatorConfig(cutoff_hz=200.0, shot_noise_rate_hz=2.0))
+    dim = camera.pixels_at(250.0)
+    assert (dim.cutoff_hz, dim.shot_noise_rate_hz) == (50.0, 8.0)
+    assert camera.pixels_at(1000.0) == camera.emulator
+
+
 def test_noise_differs_from_frame_to_frame_and_repeats_with_the_seed() -> None:
     one, other = (scene(150.0).frames(STILL, 70_000, TINY, seed=seed).pixels for seed in (0, 1))
     assert (one[0] != one[1]).mean() > 0.2
@@ -83,6 +91,27 @@ def test_a_long_exposure_blurs_what_moves() -> None:
         for ms in (0.2, 30.0)
     )
     assert np.abs(np.diff(blurred, axis=1)).max() < 0.8 * np.abs(np.diff(sharp, axis=1)).max()
+
+
+def test_an_exposure_is_looked_at_evenly_about_the_time_that_its_frame_is_stamped_with() -> None:
+    turn = Activation(code=51, onset_us=0, apex_us=96_666, fall_us=96_667, offset_us=200_000, intensity=0.5)
+    moving, camera = Trajectory(activations=(turn,)), replace(TINY, channels=1, exposure_ms=30.0)
+    shot, stamped_us = Shot(scene(), moving, camera), scene().frames(moving, 66_000, camera).t_us[1]
+    times = shot.exposures(33_333, 30_000)
+    gaps = np.diff(times)
+    assert len(times) > 5
+    assert np.ptp(gaps) <= 1
+    assert times.mean() == pytest.approx(stamped_us, abs=1)
+    assert times[0] - 33_333 == pytest.approx(gaps[0] / 2, abs=1)
+
+
+def test_an_exposure_as_long_as_a_period_of_the_light_sees_its_mean() -> None:
+    lit = replace(scene(), lighting=Lighting(lux=1000.0, flicker=0.2, flicker_hz=100.0))
+    clip = lit.frames(STILL, 100_000, replace(TINY, exposure_ms=10.0))
+    # The maximum is the light's full strength; the mean of 1.2 and 0.8 is 1 / 1.2 of it.
+    wanted = developed(Shot(lit, STILL, TINY).light(np.array([0]))[0] / np.float32(1.2))
+    for frame in clip.pixels:
+        assert frame.mean() == pytest.approx(wanted.mean(), abs=0.3)
 
 
 def test_a_take_shorter_than_an_exposure_is_refused() -> None:

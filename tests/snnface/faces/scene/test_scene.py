@@ -16,6 +16,7 @@ from snnface.faces.procedural.face import ProceduralFace
 from snnface.faces.rendering.renderer import FaceRenderer, Light
 from snnface.faces.scene import (
     DAVIS346,
+    EVK4,
     Background,
     Clock,
     EventCamera,
@@ -53,8 +54,12 @@ def assert_same(one: EventStream, other: EventStream) -> None:
         np.testing.assert_array_equal(getattr(one, column), getattr(other, column))
 
 
-def test_a_face_at_rest_gives_no_events() -> None:
-    assert len(scene(background="textured").events(STILL, CLIP_US, CAMERA)) == 0
+@pytest.mark.parametrize("resolution", [SMALL, DAVIS346, EVK4])
+def test_a_face_at_rest_gives_no_events_in_any_camera(resolution: Resolution) -> None:
+    camera = replace(CAMERA, resolution=resolution, view=VIEWS[1], clock=Clock(offset_us=50, drift_ppm=-900.0))
+    aside = Gaze(start_us=np.zeros(0, np.int64), length_us=np.zeros(0, np.int64), degrees=np.array([[9.0, -4.0]]))
+    held = replace(STILL, gaze=aside)
+    assert len(scene(background="textured").events(held, CLIP_US, camera)) == 0
 
 
 def test_events_lie_within_the_contraction() -> None:
@@ -173,6 +178,15 @@ def test_pieces_of_any_size_give_the_same_events(monkeypatch: pytest.MonkeyPatch
     assert len(pieces) > 10
     assert sum(map(len, pieces)) == len(whole)
     assert len(busy.events(trajectory, CLIP_US, noisy, seed=4)) != len(whole)
+
+
+def test_no_landmark_moves_by_more_than_half_a_pixel_between_two_renderings() -> None:
+    camera, jaw_drop = replace(CAMERA, resolution=EVK4), moving(27, 1.0)
+    times = scene().frame_times(jaw_drop, CLIP_US, camera).all()
+    moved = np.linalg.norm(np.diff(scene().landmarks(jaw_drop, times, camera), axis=0), axis=2)
+    # Not for nothing: at 500 renderings a second it would be more.
+    assert np.diff(times).min() < 1000
+    assert moved.max() <= 0.5
 
 
 def test_leaving_still_frames_out_changes_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
