@@ -2,7 +2,6 @@
 
     python benchmarks/synthetic_difficulty.py [--preset faces-mini] [--folder DIR] [--num-identities N]
                                               [--davis HEIGHT WIDTH] [--folds 3] [--epochs 60] [--no-networks]
-                                              [--magnitudes]
 
 Everyone is tested by models that never saw them (folds by subject). Event pictures are of 33 ms, frames those of
 the same camera (of the RGB camera for the EVK4), both 32x32 round the resting face as the truth has it. A set
@@ -10,7 +9,7 @@ that frame differences and a linear classifier solve teaches nothing; one in whi
 chance neither. Of sequences of expressions: valence and arousal in every step, by the mean and by linear regression.
 
 --davis films with a DAVIS of that size and its frames in place of the preset's cameras, which is far quicker.
---magnitudes counts the events of single full contractions too. --folder keeps the recordings (and finds them again); without it they are made in a temporary folder.
+--folder keeps the recordings (and finds them again); without it they are made in a temporary folder.
 """
 
 import argparse
@@ -19,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -37,12 +37,7 @@ from snnface.datasets.samples import ClipSamples, batches
 from snnface.datasets.splits import Split, subject_folds
 from snnface.datasets.synthesis import preset_named
 from snnface.events import Resolution
-from snnface.events.emulator import EmulatorConfig
 from snnface.faces.detection import FaceCrop
-from snnface.faces.motion import Activation, Sway, Trajectory
-from snnface.faces.motion.sway import SWAY_HZ
-from snnface.faces.rendering.camera import POSE_NAMES
-from snnface.faces.scene import EventCamera, Person, Scene, SceneConfig, View
 from snnface.models import FaceModel, MeanOverTime, MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
 from snnface.representations import HistogramConfig, PolarityHistogram
 from snnface.spiking import ConvSnn, ConvSnnConfig
@@ -51,15 +46,15 @@ from snnface.training.evaluation import evaluate
 from snnface.training.loop import TrainingState, train
 from snnface.training.optim import TrainingConfig, optimiser_of, schedule_of
 
+EventCameraName = Literal["davis", "evk4"]
+FrameCameraName = Literal["davis_frames", "rgb"]
+
 PICTURE = Resolution(height=32, width=32)
 CROP = FaceCrop(size=32, is_moving=False)
 # Of regularisation, chosen by folds within the training people.
 STRENGTHS, RIDGES, INNER_FOLDS = (1e-5, 1e-4, 1e-3, 1e-2), (1e2, 1e3, 1e4, 1e5), 3
 # Pixels by which clips are moved in training.
 MAX_SHIFT = 2
-# What a full contraction of 250 ms gives at 346x260 and contrast 0.2, and what the head's sway gives in 0.3 s.
-EXPECTED = {1: 1.3e4, 12: 1.3e4, 26: 2.1e4, 45: 6e3, 7: 5e2}
-EXPECTED_SWAY = 1.5e4
 
 
 class Classes:
@@ -174,22 +169,19 @@ def affect_rows(faces: RecordedFaces, folds: Sequence[Split]) -> Iterator[tuple[
     steps = {
         clip.clip_id: affect_features(pictures(faces.recording(clip.recording_id), clip.window)) for clip in faces.clips
     }
-    truth, guess = [], {"mean of the training people": [], "event pictures, linear": []}
+    truth: list[np.ndarray] = []
+    guess: dict[str, list[np.ndarray]] = {"mean of the training people": [], "event pictures, linear": []}
     for fold in folds:
-        inputs, labels, people = (
-            np.concatenate([of(clip) for clip in fold.train])
-            for of in (
-                lambda clip: steps[clip.clip_id],
-                lambda clip: clip.labels["valence_arousal"],
-                lambda clip: np.repeat(clip.subject, len(steps[clip.clip_id])),
-            )
+        labels = np.concatenate([clip.labels["valence_arousal"] for clip in fold.train])
+        model = make_pipeline(StandardScaler(), Ridge())
+        search = GridSearchCV(model, {"ridge__alpha": RIDGES}, cv=GroupKFold(INNER_FOLDS))
+        search.fit(
+            np.concatenate([steps[clip.clip_id] for clip in fold.train]),
+            labels,
+            groups=[clip.subject for clip in fold.train for _ in steps[clip.clip_id]],
         )
-        search = GridSearchCV(
-            make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": RIDGES}, cv=GroupKFold(INNER_FOLDS)
-        )
-        search.fit(inputs, labels, groups=people)
         for clip in fold.test:
-            truth.append(clip.labels["valence_arousal"])
+            truth.append(np.asarray(clip.labels["valence_arousal"]))
             guess["mean of the training people"].append(np.repeat(labels.mean(0)[None], len(truth[-1]), 0))
             guess["event pictures, linear"].append(search.predict(steps[clip.clip_id]))
     wanted = np.concatenate(truth)
@@ -217,31 +209,7 @@ def agreement(wanted: np.ndarray, given: np.ndarray) -> tuple[float, float, floa
     return error, covariance / spread if spread > 1e-9 else 0.0, 2 * covariance / apart
 
 
-def magnitude_rows(num_people: int = 10) -> Iterator[tuple[str, ...]]:
-    """Events of full contractions of 250 ms and of sway, by a camera without flaws: expected, median, least, most.
-
-    Of random people in random light before a plain wall.
-    """
-    # 260 pixels for 22 cm: 104 pixels between the outer eye corners.
-    camera = EventCamera(emulator=EmulatorConfig(theta_on=0.2, theta_off=0.2), view=View(eye_distance=0.4))
-    bump = {"onset_us": 20_000, "apex_us": 145_000, "fall_us": 145_000, "offset_us": 270_000, "intensity": 1.0}
-    moves = {
-        f"AU{code}, full": (Trajectory(activations=(Activation(code=code, **bump),)), expected)
-        for code, expected in EXPECTED.items()
-    }
-    # Yaw alone, through the middle, where it is fastest.
-    amplitude = np.zeros((len(POSE_NAMES), len(SWAY_HZ)))
-    amplitude[0, SWAY_HZ.index(0.5)] = 5.0
-    sway = Sway(amplitude=amplitude, phase=np.full_like(amplitude, -2 * np.pi * 0.5 * 0.15))
-    moves["sway of 5 deg at 0.5 Hz"] = (Trajectory(activations=(), sway=sway), EXPECTED_SWAY)
-    generator = np.random.default_rng(0)
-    scenes = [Scene.drawn(SceneConfig(), Person.drawn(generator), generator) for _ in range(num_people)]
-    for what, (trajectory, expected) in moves.items():
-        counts = [len(scene.events(trajectory, 300_000, camera)) for scene in scenes]
-        yield what, f"{expected:,.0f}", f"{np.median(counts):,.0f}", f"{min(counts):,}", f"{max(counts):,}"
-
-
-def event_rows(folder: Path, camera: str) -> Iterator[tuple[str, ...]]:
+def event_rows(folder: Path, camera: EventCameraName) -> Iterator[tuple[str, ...]]:
     """Events of the clips of each unit: median, least, most."""
     faces = RecordedFaces(folder, events=camera)
     counts: dict[int, list[int]] = {}
@@ -277,7 +245,6 @@ def main() -> int:
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--no-networks", action="store_true")
-    parser.add_argument("--magnitudes", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         report(options, options.folder or Path(temporary))
@@ -291,7 +258,8 @@ def report(options: argparse.Namespace, folder: Path) -> None:
     if options.davis:
         height, width = options.davis
         config = replace(config, cameras=("davis", "davis_frames"), davis=Resolution(height=height, width=width))
-    camera, grey = ("davis", "davis_frames") if "davis" in config.cameras else ("evk4", "rgb")
+    camera: EventCameraName = "davis" if "davis" in config.cameras else "evk4"
+    grey: FrameCameraName = "davis_frames" if camera == "davis" else "rgb"
     start = time.perf_counter()
     synthesise(folder, config)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -300,12 +268,6 @@ def report(options: argparse.Namespace, folder: Path) -> None:
         f"{size / 1e6:.0f} MB, {time.perf_counter() - start:.0f} s"
     )
     counts = ("median", "least", "most")
-    if options.magnitudes:
-        table(
-            "a camera without flaws, 346x260, contrast 0.2, ten people",
-            ("", "expected", *counts),
-            list(magnitude_rows()),
-        )
     table(f"events of a clip, {camera}", ("", *counts), list(event_rows(folder, camera)))
     only_events = RecordedFaces(folder, events=camera, crop=CROP)
     folds = list(subject_folds(only_events.clips, num_folds=options.folds, generator=np.random.default_rng(0)))

@@ -71,10 +71,15 @@ def read_text(path: Path) -> str:
     """A text file as it is.
 
     Raises:
-        DataError: if it is not UTF-8.
+        FileNotFoundError: if it is not there.
+        DataError: if it may not be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} should be a text file; it cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} should be a UTF-8 text file; byte {error.start} is not. It is damaged.") from error
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
@@ -15,7 +14,6 @@ from snnface.events import EventStream, Resolution, centre_square, crop, open_ev
 from snnface.events.filters import BoxTrack, crop_to_track
 from snnface.events.readers import EventFile
 from snnface.events.readers.base import Extras
-from snnface.events.readers.pieces import PieceFile
 from snnface.faces.detection import FaceCrop, FaceTracker, read_landmarks, smoothed
 from snnface.faces.landmarks import mean_landmarks
 from snnface.faces.scene import View
@@ -84,30 +82,9 @@ def _is_take(path: Path) -> bool:
 
 
 def _frames_of(file: EventFile, lost: list[str]) -> Iterator[Frame]:
-    """The frames of one file, those between two pieces of its events at a time."""
-    if not isinstance(file, PieceFile):
-        return
-    assembly, others = file._assembly(), list[Any]()
-    nothing, latest_us = EventStream.empty(file.resolution), np.iinfo(np.int64).min
-
-    def taken() -> Iterator[Frame]:
-        nonlocal latest_us
-        clip = file._sensor_data(nothing, others, assembly).frames
-        others.clear()
-        for picture, t_us in () if clip is None else zip(clip.pixels, clip.t_us.tolist(), strict=True):
-            if t_us <= latest_us:
-                assembly.damage(
-                    f"frame times must rise; the frame at {t_us} us comes after one at {latest_us} us.",
-                    dropped="frames whose time does not rise",
-                )
-                continue
-            latest_us = t_us
-            yield picture, t_us
-
-    for _ in file._streams(assembly, others):
-        yield from taken()
-    yield from taken()
-    lost[:] = assembly.losses()
+    """The frames of a file; what was left out is kept apart, for the events are read next."""
+    yield from file.frames()
+    lost[:] = file.losses
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

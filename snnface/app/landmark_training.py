@@ -1,6 +1,6 @@
 """Trains the 68-point regressor that ships with the package, and measures it.
 
-    python -m snnface.app.landmark_training          (about eight minutes on two cores)
+    python -m snnface.app.landmark_training          (about thirteen minutes of one core)
 
 Writes `landmarks68.safetensors` (half precision) and `landmarks68.json` into
 `snnface/faces/detection`. The same seed, machine and number of threads give the same bytes.

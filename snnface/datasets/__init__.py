@@ -1,8 +1,16 @@
 """Data sets: clips with labels, splits by subject, and the built-in synthetic faces."""
 
 from snnface.datasets.clip import Batch, Clip, FaceDataset, Label, Sample, collate
+from snnface.datasets.padding import PaddedSamples
 from snnface.datasets.samples import ClipSamples, batches
-from snnface.datasets.splits import Split, leave_one_subject_out, split_by_subject
+from snnface.datasets.splits import (
+    Split,
+    leave_one_subject_out,
+    named_split,
+    split_by_subject,
+    subject_folds,
+    with_validation,
+)
 from snnface.datasets.synthetic import SyntheticFaces, SyntheticFacesConfig
 
 __all__ = [
@@ -11,6 +19,7 @@ __all__ = [
     "ClipSamples",
     "FaceDataset",
     "Label",
+    "PaddedSamples",
     "Sample",
     "Split",
     "SyntheticFaces",
@@ -18,5 +27,8 @@ __all__ = [
     "batches",
     "collate",
     "leave_one_subject_out",
+    "named_split",
     "split_by_subject",
+    "subject_folds",
+    "with_validation",
 ]

@@ -42,9 +42,7 @@ class PaddedSamples(ClipSamples):
         self.num_steps = num_steps
 
     def __getitem__(self, index: int) -> Sample:
-        return pad_in_front(
-            super().__getitem__(index), num_steps=self.num_steps, over_time=self.clips[index].over_time
-        )
+        return pad_in_front(super().__getitem__(index), num_steps=self.num_steps, over_time=self.clips[index].over_time)
 
 
 def pad_in_front(sample: Sample, *, num_steps: int, over_time: Collection[str]) -> Sample:

@@ -14,7 +14,6 @@ __all__ = [
     "Split",
     "leave_one_subject_out",
     "named_split",
-    "reversed_names_split",
     "split_by_subject",
     "subject_folds",
     "with_validation",
@@ -137,23 +136,6 @@ def named_split(clips: Sequence[Clip], *, train: Collection[str], test: Collecti
         validation=(),
         test=tuple(clip for clip in clips if clip.subject in test),
     )
-
-
-def reversed_names_split(clips: Sequence[Clip], *, train_fraction: float = 0.8) -> Split:
-    """Subjects' names sorted and reversed: the first floor(fraction x number) train, the others test.
-
-    Raises:
-        ConfigError: if the fraction leaves nobody to train on, or nobody to test on.
-    """
-    names = sorted({clip.subject for clip in clips}, reverse=True)
-    # A tiny excess makes up for products such as 0.29 * 100, which lie just below a whole number.
-    num_train = int(train_fraction * len(names) + 1e-9)
-    if not 0 < num_train < len(names):
-        raise ConfigError(
-            f"a fraction {train_fraction} of {len(names)} subjects is {num_train}; at least one must be left on "
-            "either side. Take another fraction, or more data."
-        )
-    return _parted(clips, test=set(names[num_train:]))
 
 
 def with_validation(split: Split, *, num_subjects: int, generator: np.random.Generator) -> Split:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from snnface.errors import DataError
-from snnface.files import atomic_path, atomic_target, write_text
+from snnface.files import atomic_path, atomic_target, read_text, write_text
 
 
 def test_the_target_of_a_temporary_file_is_known(tmp_path: Path) -> None:
@@ -34,3 +34,8 @@ def test_a_full_disk_names_the_file_that_was_to_be(tmp_path: Path) -> None:
 def test_an_error_about_another_file_passes(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "face.json"):
         (tmp_path / "gone").read_text()
+
+
+def test_a_folder_in_the_place_of_a_text_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="should be a text file; it cannot be read: Is a directory"):
+        read_text(tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from snnface.errors import ConfigError, DataError, EventOrderError
 from snnface.events.sensor_data import SensorData
@@ -68,6 +69,16 @@ class EventFile(ABC):
             DataError: where the file is damaged.
         """
         return Extras()
+
+    def frames(self) -> Iterator[tuple[UInt8[np.ndarray, "H W C"], int]]:
+        """The frames of the same sensor and their times in microseconds, rising, in bounded memory.
+
+        None where the format has none. A whole pass sets `losses`.
+
+        Raises:
+            DataError: where the file is damaged, when that frame is reached.
+        """
+        yield from ()
 
     def slices(self, step_us: int) -> Iterator[EventStream]:
         """The events in consecutive time slices of `step_us`.

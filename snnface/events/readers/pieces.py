@@ -4,10 +4,12 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from snnface.errors import DataError
 from snnface.events.readers.assembly import Assembly
@@ -97,6 +99,23 @@ class PieceFile(EventFile):
     def chunks(self) -> Iterator[EventStream]:
         assembly = self._assembly()
         yield from self._streams(assembly)
+        self.losses = assembly.losses()
+
+    def frames(self) -> Iterator[tuple[UInt8[np.ndarray, "H W C"], int]]:
+        assembly, others, latest_us = self._assembly(), list[Any](), np.iinfo(np.int64).min
+        nothing = EventStream.empty(self.resolution)
+        for _ in chain(self._streams(assembly, others), (nothing,)):
+            clip = self._sensor_data(nothing, others, assembly).frames
+            others.clear()
+            for picture, t_us in () if clip is None else zip(clip.pixels, clip.t_us.tolist(), strict=True):
+                if t_us <= latest_us:
+                    assembly.damage(
+                        f"frame times must rise; the frame at {t_us} us comes after one at {latest_us} us.",
+                        dropped="frames whose time does not rise",
+                    )
+                    continue
+                latest_us = t_us
+                yield picture, t_us
         self.losses = assembly.losses()
 
     def read(self) -> SensorData:

@@ -10,7 +10,6 @@ from snnface.datasets.splits import (
     Split,
     leave_one_subject_out,
     named_split,
-    reversed_names_split,
     split_by_subject,
     subject_folds,
     with_validation,
@@ -151,21 +150,6 @@ def test_a_subject_in_neither_list_is_named() -> None:
 def test_a_subject_in_both_lists_leaks() -> None:
     with pytest.raises(SubjectLeakageError, match="a are in both train and test"):
         named_split(clips("ab"), train=("a",), test=("a", "b"))
-
-
-@pytest.mark.parametrize(
-    ("subjects", "train", "test"),
-    [("abcde", "bcde", "a"), ("abcdefg", "cdefg", "ab"), ("abcdefghij", "cdefghij", "ab")],
-)
-def test_reversed_names_train_first(subjects: str, train: str, test: str) -> None:
-    split = reversed_names_split(clips(subjects))
-    assert (names(split.train), names(split.test)) == (set(train), set(test))
-
-
-@pytest.mark.parametrize("fraction", [0.0, 0.2, 1.0])
-def test_a_fraction_that_leaves_one_side_empty_is_refused(fraction: float) -> None:
-    with pytest.raises(ConfigError, match="at least one must be left on either side"):
-        reversed_names_split(clips("abcd"), train_fraction=fraction)
 
 
 def test_validation_is_taken_from_training_alone() -> None:

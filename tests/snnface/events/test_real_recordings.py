@@ -130,6 +130,14 @@ def test_what_comes_before_the_cut_of_an_aedat4_file_is_recovered(
     np.testing.assert_array_equal(data.events.t_us, whole.t_us[: len(data.events)])
 
 
+def test_frames_come_one_by_one_as_they_come_at_once(shared_events: Path) -> None:
+    path = shared_events / "davis346_346x260.aedat4"
+    whole, one_by_one = read(path).frames, list(open_events(path).frames())
+    assert whole is not None
+    assert [t_us for _, t_us in one_by_one] == whole.t_us.tolist()
+    np.testing.assert_array_equal(np.stack([picture for picture, _ in one_by_one]), whole.pixels)
+
+
 def test_aedat4_without_frames_or_triggers_has_none(shared_events: Path) -> None:
     data = read(shared_events / "davis346b_346x260_lz4.aedat4")
     assert data.frames is None
