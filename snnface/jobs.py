@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from snnface.errors import ConfigError, SnnfaceError
 from snnface.files import atomic_target
 
@@ -169,7 +171,11 @@ def _ended(
     num_workers = min(num_workers or os.cpu_count() or 1, len(jobs))
     attempt = functools.partial(_attempt, worker)
     if not jobs or (scheduler is None and num_workers == 1):
-        yield from ((job.key, attempt(job)) for job in jobs)
+        for job in jobs:
+            # One thread, as workers have: sums of another order would differ in their last bits.
+            with threadpool_limits(1):
+                error = attempt(job)
+            yield job.key, error
         return
     from distributed import as_completed
 
@@ -240,13 +246,13 @@ def _client(scheduler: str | None, num_workers: int) -> Iterator["Client"]:
             yield client
         return
     with _interrupts_ignored():
-        # No dashboard: its port may be taken, and nobody asked for a web server.
+        # Any free port: without an address it would insist on 8787, and warn where that is taken.
         # Below errors, Dask only tells at length that it is being stopped.
         cluster = LocalCluster(
             n_workers=num_workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.ERROR,
             env=ONE_THREAD,
         )

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from snnface.errors import ConfigError, DataError, SnnfaceError
 from snnface.files import write_text
@@ -36,7 +38,7 @@ def scheduler() -> Iterator[str]:
     """A Dask cluster inside this process."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
 
 
@@ -208,3 +210,13 @@ def test_a_killed_worker_is_replaced_and_its_job_tried_again(tmp_path: Path, pro
     (tmp_path / "out" / "suicidal").touch()
     subprocess.run(program, capture_output=True, check=True)
     assert contents(tmp_path / "out") == EXPECTED
+
+
+def _threads(out: Path) -> None:
+    out.write_text(str(max(pool["num_threads"] for pool in threadpool_info())), encoding="utf-8")
+
+
+def test_a_job_in_this_process_has_one_thread_as_those_of_workers_have(tmp_path: Path) -> None:
+    np.ones((8, 8)) @ np.ones((8, 8))
+    run_jobs([Job("a", (tmp_path / "a",), tmp_path / "a")], _threads, num_workers=1)
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "1"

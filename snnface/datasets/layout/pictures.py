@@ -5,13 +5,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
 from snnface.datasets.layout.tree import last_integer, sorted_by_integer
 from snnface.errors import ConfigError, DataError
 from snnface.events.frames import FrameClip
-from snnface.events.video.picture_folder import FORMATS, SUFFIXES
-from snnface.events.video.source import native_resolution
+from snnface.events.video.picture_folder import SUFFIXES, read_picture
 
 __all__ = ["first_gap", "frame_times", "picture_clip", "pictures_in"]
 
@@ -66,13 +65,13 @@ def picture_clip(files: Sequence[Path], t_us: Int64[np.ndarray, " T"]) -> FrameC
     """
     if not files:
         raise DataError("a clip needs at least one picture; got none.")
-    first = _picture(files[0])
+    first = read_picture(files[0])
     shape = (len(files), *first.shape[:2], 3 if first.ndim == 3 else 1)
     if np.prod(shape, dtype=np.float64) > MAX_BYTES:
         raise DataError(f"{files[0].parent} holds {shape[0]} pictures of {shape[2]}x{shape[1]}: more than 16 GiB.")
     pixels = np.empty(shape, np.uint8)
     for index, file in enumerate(files):
-        picture = first if index == 0 else _picture(file)
+        picture = first if index == 0 else read_picture(file)
         if picture.shape != first.shape:
             raise DataError(
                 f"{file} should be {_size(first)} like {files[0].name}; it is {_size(picture)}. "
@@ -80,26 +79,6 @@ def picture_clip(files: Sequence[Path], t_us: Int64[np.ndarray, " T"]) -> FrameC
             )
         pixels[index] = picture.reshape(shape[1:])
     return FrameClip(pixels=pixels, t_us=t_us)
-
-
-def _picture(file: Path) -> UInt8[np.ndarray, "H W *C"]:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            native_resolution(file, image.height, image.width)
-            # What is decoded has 8 bits already, whatever lies in the file.
-            stored = (str(tile[-1]) for tile in getattr(image, "tile", []))
-            if image.mode.startswith(("I", "F")) or any(";16" in mode for mode in stored):
-                raise DataError(
-                    f"{file} should have 8 bits a channel; it has more. Convert it with the range you mean."
-                )
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{file} should be a picture; it cannot be decoded ({error}). Copy it again.") from error
 
 
 def _size(picture: np.ndarray) -> str:

@@ -113,8 +113,8 @@ def whole_number(cell: object, *, source: str, least: int = 0, most: int = int(L
 def _text(path: Path) -> str:
     try:
         return read_text(path).removeprefix("\ufeff")
-    except OSError as error:
-        raise DataError(f"{path} should be a table of text; it cannot be read ({error.strerror}).") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path} should be a table of text; there is no such file.") from error
 
 
 def _shown(cell: object) -> str:

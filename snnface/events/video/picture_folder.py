@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from snnface.errors import DataError
 from snnface.events.video.source import FrameSource, native_resolution
 from snnface.events.window import Resolution
 
-__all__ = ["PictureFolder"]
+__all__ = ["PictureFolder", "read_picture"]
 
 LOSSY = {".jpg", ".jpeg", ".webp"}
 SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm"} | LOSSY
@@ -35,7 +36,7 @@ class PictureFolder(FrameSource):
         self._files = sorted(names, key=_natural)
         if not self._files:
             raise DataError(f"{path} should hold pictures ({', '.join(sorted(SUFFIXES))}); it has none.")
-        first = _picture(self._files[0])
+        first = read_picture(self._files[0])
         super().__init__(path, native_resolution(self._files[0], *first.shape[:2]), resolution)
         self.num_frames = len(self._files)
         self.duration_us = round((self.num_frames - 1) * 1e6 / fps)
@@ -43,7 +44,7 @@ class PictureFolder(FrameSource):
 
     def _pictures(self) -> Iterator[tuple[np.ndarray, int]]:
         for index, file in enumerate(self._files):
-            picture = _picture(file)
+            picture = read_picture(file)
             if picture.shape[:2] != (self.native.height, self.native.width):
                 raise DataError(
                     f"{file} should be {self.native} pixels like {self._files[0].name}; it is "
@@ -58,7 +59,12 @@ def _natural(file: Path) -> tuple[list[tuple[bool, int, str]], str]:
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts if part], file.name
 
 
-def _picture(file: Path) -> np.ndarray:
+def read_picture(file: Path) -> UInt8[np.ndarray, "H W *C"]:
+    """A picture of 8 bits a channel, upright: grey [H, W] or colour [H, W, 3].
+
+    Raises:
+        DataError: if it cannot be decoded, or has more bits a channel or too many pixels.
+    """
     from PIL import Image, ImageOps
 
     try:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float32, Float64
+from threadpoolctl import threadpool_limits
 
 from snnface.faces.action_units import GAZE_UNITS
 from snnface.faces.complexion import Complexion
@@ -59,6 +60,12 @@ class ProceduralFace:
         Raises:
             ConfigError: if the cell is not 0.01..0.06.
         """
+        # With more threads, sums come in another order and differ in their last bits.
+        with threadpool_limits(1):
+            return cls._built(cell)
+
+    @classmethod
+    def _built(cls, cell: float) -> "ProceduralFace":
         template, surface = Template.build(cell), SkinSurface()
         is_head = (template.behind > 0) & (template.xy[:, 1] > -0.5)
         skin = Piece(

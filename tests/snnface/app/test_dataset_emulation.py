@@ -177,7 +177,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
 def test_a_file_is_no_place_for_a_data_set(tmp_path: Path) -> None:
     write_clip(tmp_path / "in" / "a", [50, 100])
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(ConfigError, match="out is a file; a data set needs a folder"):
+    with pytest.raises(ConfigError, match="out is a file; a conversion needs a folder as --out"):
         emulate_dataset(tmp_path / "in", tmp_path / "out", IDEAL)
 
 
@@ -245,7 +245,7 @@ def test_a_cluster_gives_the_same_files(tmp_path: Path) -> None:
         write_clip(tmp_path / "in" / f"{index}", [50, 100, 20], side=8)
         (tmp_path / "in" / f"{index}.csv").write_text("frame,valence\n0,1\n2,3\n")
     emulate_dataset(tmp_path / "in", tmp_path / "alone", NOISY, num_workers=1)
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
         emulate_dataset(tmp_path / "in", tmp_path / "many", NOISY, scheduler=cluster.scheduler_address)
     assert contents(tmp_path / "alone") == contents(tmp_path / "many")
 

@@ -27,7 +27,7 @@ def test_a_quotation_mark_that_stays_open_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("reader", [plain_rows, lambda path: number_rows(path, num_columns=2)])
 def test_what_cannot_be_opened_is_one_of_our_errors(tmp_path: Path, reader: Callable[[Path], object]) -> None:
     (tmp_path / "table.txt").mkdir()
-    with pytest.raises(DataError, match=r"table.txt should be a table of text; it cannot be read \(Is a directory\)"):
+    with pytest.raises(DataError, match=r"table.txt should be a text file; it cannot be read: Is a directory"):
         reader(tmp_path / "table.txt")
 
 

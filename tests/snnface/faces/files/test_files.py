@@ -242,7 +242,7 @@ def test_two_shapes_of_one_name_are_refused(folder: Path) -> None:
 
 def test_a_shape_that_is_a_folder_or_a_dead_link_is_named(folder: Path) -> None:
     (folder / "a.obj").mkdir()
-    with pytest.raises(DataError, match=r"a\.obj cannot be read"):
+    with pytest.raises(DataError, match=r"a\.obj should be a text file; it cannot be read"):
         load_blendshapes(folder)
     (folder / "a.obj").rmdir()
     (folder / "b.obj").symlink_to(folder / "none")
