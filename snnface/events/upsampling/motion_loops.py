@@ -19,7 +19,7 @@ AGREEMENT_DN = np.float32(10.0)
 # Motion below this leaves the cross-fade right to a hundredth of the contrast between neighbours.
 STILL_PX = np.float32(1 / 64)
 
-ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+ZERO, ONE, TWO, WHITE = np.float32(0), np.float32(1), np.float32(2), np.float32(255)
 
 
 @jit
@@ -45,7 +45,8 @@ def compensate(first, second, forward, backward, trust_first, trust_second, part
     rest = ONE - part
     for r in range(height):
         for c in range(width):
-            fade = rest * first[r, c] + part * second[r, c]
+            # Rounding in a mean of white and white may pass white.
+            fade = min(rest * first[r, c] + part * second[r, c], WHITE)
             fx, fy, gx, gy = forward[r, c, 0], forward[r, c, 1], backward[r, c, 0], backward[r, c, 1]
             if max(abs(fx), abs(fy), abs(gx), abs(gy)) < STILL_PX:
                 out[r, c] = fade
@@ -59,7 +60,7 @@ def compensate(first, second, forward, backward, trust_first, trust_second, part
             trust = agreement
             if agreement < ONE:
                 trust = max(agreement, min(_nearest(trust_first, y0, x0), _nearest(trust_second, y1, x1)))
-            out[r, c] = trust * (rest * a + part * b) + (ONE - trust) * fade
+            out[r, c] = min(trust * (rest * a + part * b) + (ONE - trust) * fade, WHITE)
 
 
 @jit

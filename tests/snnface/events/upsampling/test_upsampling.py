@@ -127,6 +127,16 @@ def test_steps_of_a_great_sensor_come_in_small_pieces() -> None:
     assert [len(steps.t_us) for steps in itertools.islice(pieces, 2)] == [9, 9]
 
 
+def test_white_that_moves_past_white_stays_white() -> None:
+    frames = np.full((2, 6, 7), 255, np.uint8)
+    frames[0, 0, 0] = 0
+    config = UpsamplingConfig(max_step_us=1, max_steps=7, cut_distance=None)
+    upsampler = Upsampler(config, Resolution(height=6, width=7))
+    list(upsampler.push(frames[0], 0))
+    between, _ = joined(list(upsampler.push(frames[1], 7)))
+    assert between.max() == 255
+
+
 @settings(max_examples=25)
 @given(
     st.integers(0, 10**12),
