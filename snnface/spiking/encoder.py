@@ -3,16 +3,22 @@
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
-from snnface.shapes import require_shape
+from snnface.spiking.activity import keeps_trains
 from snnface.spiking.layers import SpikingConv2d, SpikingLinear
 from snnface.spiking.neurons import NeuronConfig
+from snnface.spiking.pictures import require_pictures
+from snnface.spiking.streaming import State, StreamingModule, advance_all, in_chunks
 
 __all__ = ["ConvSnn", "ConvSnnConfig"]
+
+_CHUNK_BYTES = 64 << 20
+"""What one layer may hold in inference: large enough to keep the matrix products busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +28,9 @@ class ConvSnnConfig:
     Attributes:
         channels: output maps of each convolution block; each block halves the picture.
         features: outputs of each full layer; the last is the encoder's.
+        dropout: share of the inputs of each full layer that training leaves out.
+        checkpoint: compute the convolutions again in the backward pass instead of keeping
+            their outputs: the same gradients, less memory, more time.
 
     Raises:
         ConfigError: if a width is missing or not positive, or dropout not a share below 1.
@@ -31,6 +40,7 @@ class ConvSnnConfig:
     features: tuple[int, ...] = (512, 210)
     dropout: float = 0.2
     neuron: NeuronConfig = field(default_factory=NeuronConfig)
+    checkpoint: bool = False
 
     def __post_init__(self) -> None:
         if not self.channels or not self.features:
@@ -41,7 +51,7 @@ class ConvSnnConfig:
             raise ConfigError(f"dropout must lie in [0, 1); got {self.dropout}.")
 
 
-class ConvSnn(nn.Module):
+class ConvSnn(StreamingModule):
     """[conv - BN - PLIF - max-pool] blocks, then [dropout - linear - PLIF] layers.
 
     Maps event pictures [T, B, C, H, W] to spikes [T, B, D]. With the default
@@ -64,7 +74,13 @@ class ConvSnn(nn.Module):
         self.in_channels = in_channels
         self.resolution = resolution
         widths = (in_channels, *config.channels)
-        self.blocks = nn.Sequential(*(SpikingConv2d(i, o, config.neuron) for i, o in pairwise(widths)))
+        self.blocks = nn.Sequential(
+            *(
+                # All but the first block read spikes.
+                SpikingConv2d(i, o, config.neuron, small_inputs=index > 0, checkpoint=config.checkpoint)
+                for index, (i, o) in enumerate(pairwise(widths))
+            )
+        )
         sizes = (config.channels[-1] * resolution.num_pixels // factor**2, *config.features)
         self.layers = nn.Sequential(
             *(SpikingLinear(i, o, config.neuron, dropout=config.dropout) for i, o in pairwise(sizes))
@@ -77,9 +93,34 @@ class ConvSnn(nn.Module):
     def forward(self, inputs: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B D"]:
         """Spikes of the last layer.
 
+        Without gradients the sequence runs in chunks, so that memory does not grow with T.
+
         Raises:
-            ShapeError: if the pictures do not have the configured channels and size.
+            ShapeError: if the pictures do not have the configured channels and size, or
+                there are none.
+            DataError: if a value is no finite number.
         """
-        size = self.resolution
-        require_shape(inputs, f"T B {self.in_channels} {size.height} {size.width}", what="the encoder's input")
-        return self.layers(self.blocks(inputs).flatten(2))
+        require_pictures(inputs, channels=self.in_channels, resolution=self.resolution)
+        if self.training or torch.is_grad_enabled() or keeps_trains(self):
+            return self._output(self.layers(self.blocks(inputs).flatten(2)))
+        return in_chunks(self, inputs, num_steps=self._chunk_steps(inputs))
+
+    def advance(self, inputs: Float[Tensor, "T B C H W"], state: State = None) -> tuple[Float[Tensor, "T B D"], State]:
+        """Spikes of the next T steps; the state holds the voltages of every block and layer."""
+        self._require_eval()
+        require_pictures(inputs, channels=self.in_channels, resolution=self.resolution)
+        blocks, layers = state or (None, None)
+        maps, blocks = advance_all(self.blocks, inputs, blocks)
+        spikes, layers = advance_all(self.layers, maps.flatten(2), layers)
+        return self._output(spikes), (blocks, layers)
+
+    def _output(self, spikes: Tensor) -> Tensor:
+        """What comes after the encoder computes in the type of its weights, whatever autocast made of the spikes."""
+        return spikes.to(next(self.parameters()).dtype)
+
+    def _chunk_steps(self, inputs: Tensor) -> int:
+        """Steps a chunk: the largest convolution output stays within `_CHUNK_BYTES`."""
+        values = max(
+            channels * self.resolution.num_pixels // 4**index for index, channels in enumerate(self.config.channels)
+        )
+        return max(_CHUNK_BYTES // (values * inputs.shape[1] * inputs.element_size()), 1)

@@ -1,9 +1,13 @@
 """Whole-sequence kernels and the one place that chooses among them.
 
 `reference` is the definition (autograd through plain steps); every other kernel is
-tested against it, in values and in gradients.
+tested against it, in values and in gradients. The choice is made by device, number type
+and what the machine has; `SNNFACE_KERNEL=reference|cpu|cuda`, or `use_kernel`, makes it
+by name. A kernel that is not available is replaced by the reference, which is slower:
+one warning in the log and `kernel_report` say so.
 """
 
-from snnface.spiking.kernels.unrolled import neuron_sequence
+from snnface.spiking.kernels.dispatch import conv_layer, kernel_report, neuron_layer, recurrent_layer, use_kernel
+from snnface.spiking.neurons import LayerOutput
 
-__all__ = ["neuron_sequence"]
+__all__ = ["LayerOutput", "conv_layer", "kernel_report", "neuron_layer", "recurrent_layer", "use_kernel"]

@@ -1,5 +1,8 @@
+from importlib.resources import files
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from snnface.errors import ConfigError, ShapeError
 from snnface.events import Resolution
@@ -80,3 +83,11 @@ def test_activity_counts_the_spikes_that_are_there() -> None:
     assert torch.equal(activity.trains[last].float(), spikes)
     encoder(inputs)
     assert activity.num_spikes[last] == int(spikes.sum()), "the hooks outlived the context"
+
+
+def test_the_shipped_weights_still_fit() -> None:
+    weights = load_file(str(files("snnface") / "pretrained" / "action_units" / "model.safetensors"))
+    config = ConvSnnConfig(channels=(16, 32), features=(128, 80))
+    encoder = ConvSnn(config, in_channels=2, resolution=Resolution(height=32, width=32))
+    encoder.load_state_dict({name.removeprefix("encoder."): tensor for name, tensor in weights.items()})
+    assert float(encoder.blocks[0].neuron.w.detach()) == float(weights["encoder.blocks.0.neuron.w"])

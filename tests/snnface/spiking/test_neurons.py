@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnface.errors import ConfigError
-from snnface.spiking import NeuronConfig, SpikingNeuron, atan_derivative, neuron_step, spike
-from snnface.spiking.kernels import neuron_sequence, reference
+from snnface.spiking import NeuronConfig, SpikingNeuron, neuron_step, spike
+from snnface.spiking.kernels import neuron_layer, reference
+from snnface.spiking.surrogate import derivative
 
 CONFIGS = [
     NeuronConfig(),
@@ -75,7 +76,7 @@ def test_a_neuron_without_leak_integrates() -> None:
 def test_surrogate_derivative_is_that_of_the_arctangent() -> None:
     x = torch.linspace(-2, 2, 9, dtype=torch.float64, requires_grad=True)
     (torch.arctan(math.pi / 2 * 3.0 * x) / math.pi + 0.5).sum().backward()
-    torch.testing.assert_close(x.grad, atan_derivative(x.detach(), 3.0))
+    torch.testing.assert_close(x.grad, derivative(x.detach(), "atan", 3.0))
 
 
 def test_spike_passes_the_surrogate_gradient() -> None:
@@ -83,7 +84,7 @@ def test_spike_passes_the_surrogate_gradient() -> None:
     fired = spike(x)
     assert fired.tolist() == [0, 0, 1]
     fired.sum().backward()
-    torch.testing.assert_close(x.grad, atan_derivative(x.detach(), 2.0))
+    torch.testing.assert_close(x.grad, derivative(x.detach(), "atan", 2.0))
 
 
 @settings(deadline=None, max_examples=40)
@@ -93,9 +94,9 @@ def test_the_fast_kernel_equals_the_definition(config: NeuronConfig, steps: int,
     currents = torch.randn(steps, 2, 5, generator=generator, dtype=torch.float64)
     weights = torch.randn(steps, 2, 5, generator=generator, dtype=torch.float64)
     results = []
-    for kernel in (reference.neuron_sequence, neuron_sequence):
+    for kernel in (reference.neuron_layer, neuron_layer):
         x, a = currents.clone().requires_grad_(), torch.tensor(leak, dtype=torch.float64, requires_grad=True)
-        spikes = kernel(x, a, config)
+        spikes = kernel(x, a, config).spikes
         (spikes * weights).sum().backward()
         results.append((spikes.detach(), x.grad, a.grad))
     assert torch.equal(results[0][0], results[1][0])
@@ -125,7 +126,7 @@ def test_state_does_not_leak_between_calls() -> None:
 def test_no_gradient_flows_through_the_reset() -> None:
     # h1 = x1 fires; the reset is detached, so v1 does not depend on x1 and x1 gets only its own surrogate.
     x = torch.tensor([1.5, 0.2]).reshape(2, 1, 1).requires_grad_()
-    neuron_sequence(x, torch.tensor(0.5), NeuronConfig())[1].sum().backward()
+    neuron_layer(x, torch.tensor(0.5), NeuronConfig()).spikes[1].sum().backward()
     assert x.grad is not None
     assert float(x.grad[0]) == 0.0
     assert float(x.grad[1]) > 0.0

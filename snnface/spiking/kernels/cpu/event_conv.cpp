@@ -1,0 +1,521 @@
+// The event-driven first layer: sparse pictures -> convolution -> affine -> neurons -> max-pool.
+//
+// The convolution's output never exists. Work is cut into tiles: two rows, a few columns and some
+// maps of one sample, which run through all T steps with their voltages and currents in the
+// first-level cache. A step adds each non-zero input, times a row of weights, to the neurons that
+// it reaches, then advances the neurons. The backward pass repeats a tile, keeps its h, and runs
+// the adjoint recursion; what leaves it is S = sum of dy (x) patch, which costs in proportion to
+// the events too, the sum of dy, and the gradient of the leak.
+//
+// A neuron's current is summed in the order row, channel, column of the inputs, and sums over tiles
+// are kept for a fixed number of parts and added in a fixed order: no result depends on the number
+// of threads, and no spike on the tiles.
+//
+// Layouts: weights [O,C,k,k]; spikes and their gradient [T,B,H/pool,W/pool,O]; voltages [B,H,W,O].
+#include <algorithm>
+#include <vector>
+
+#include "events.h"
+#include "neuron.h"
+
+using namespace snnface;
+
+namespace {
+
+constexpr int VECTORS = 2;        // of maps, in one tile
+constexpr int64_t TILE_ROWS = 2;  // one row of pooling windows
+constexpr int64_t FORWARD_COLUMNS = 32;
+constexpr int64_t BACKWARD_BYTES = 320 << 10;  // of a tile's h over all steps: a share of the second-level cache
+constexpr int64_t PARTS = 64;                  // of every long sum, whatever the number of threads
+
+template <class R>
+constexpr int64_t MAPS = VECTORS * Lanes<R>::count;
+
+template <class R>
+void add_to(double *sums, Vec<R> x) {
+    for (int lane = 0; lane < Lanes<R>::count; ++lane) sums[lane] += x[lane];
+}
+
+template <class R>
+int64_t sum_of(Mask<R> counts, int64_t lanes) {
+    int64_t sum = 0;
+    for (int64_t lane = 0; lane < lanes; ++lane) sum += counts[lane];
+    return sum;
+}
+
+// A layer with everything that belongs to one map padded to whole tiles of maps.
+template <class R>
+struct Layer {
+    EventShape shape;
+    NeuronParams neuron;
+    Events<R> events;
+    const R *start;  // [B,H,W,O], or null: from rest
+    int64_t num_groups;
+    std::vector<R> weights;  // [groups][C,k,k][maps], kx running backwards: along a row of neurons
+    std::vector<R> scale, shift, leak;
+
+    Layer(const EventShape &s, const NeuronParams &p, const Events<R> &e, const R *weight, const R *scales,
+          const R *shifts, const R *leaks, int64_t num_leaks, const R *v)
+        : shape(s), neuron(p), events(e), start(v), num_groups((s.maps + MAPS<R> - 1) / MAPS<R>),
+          weights(num_groups * s.taps() * MAPS<R>), scale(num_groups * MAPS<R>), shift(scale.size()),
+          leak(scale.size()) {
+        for (int64_t o = 0; o < s.maps; ++o) {
+            scale[o] = scales[o];
+            shift[o] = shifts[o];
+            leak[o] = leaks[num_leaks == 1 ? 0 : o];
+            for (int64_t tap = 0; tap < s.taps(); ++tap)
+                weights[(o / MAPS<R> * s.taps() + along(tap)) * MAPS<R> + o % MAPS<R>] = weight[o * s.taps() + tap];
+        }
+    }
+    int64_t along(int64_t tap) const {
+        const int64_t kx = tap % shape.kernel;
+        return tap - kx + shape.kernel - 1 - kx;
+    }
+    const R *group_weights(int64_t group) const { return weights.data() + group * shape.taps() * MAPS<R>; }
+};
+
+struct Tile {
+    int64_t sample, top, bottom, left, right;
+    int64_t rows() const { return bottom - top; }
+    int64_t columns() const { return right - left; }
+};
+
+struct Tiling {
+    EventShape shape;
+    int64_t columns, down, across;
+    Tiling(const EventShape &s, int64_t c)
+        : shape(s), columns(c), down((s.height + TILE_ROWS - 1) / TILE_ROWS), across((s.width + c - 1) / c) {}
+    int64_t count() const { return shape.batch * down * across; }
+    Tile tile(int64_t index) const {
+        const int64_t x = index % across * columns, y = index / across % down * TILE_ROWS;
+        return {index / across / down, y, std::min(y + TILE_ROWS, shape.height), x, std::min(x + columns, shape.width)};
+    }
+};
+
+// Calls reach(value, offset of the weights, neurons) for every row of `kernel` neurons that every
+// event of step t reaches. `field` is [rows][columns + 4 radius][maps]: neurons beyond the tile's
+// sides are reached too, and mean nothing. Returns whether there was an event.
+template <class R, int KERNEL, class Reach>
+inline bool for_events(const Layer<R> &layer, const Tile &tile, int64_t t, R *field, Reach reach) {
+    const EventShape &shape = layer.shape;
+    const int64_t kernel = KERNEL ? KERNEL : shape.kernel, radius = kernel / 2;
+    const int64_t pitch = (tile.columns() + 4 * radius) * MAPS<R>;
+    const int64_t top = std::max<int64_t>(0, tile.top - radius), bottom = std::min(shape.height, tile.bottom + radius);
+    uint64_t found = 0;
+    for (int64_t y = top; y < bottom; ++y) {
+        // The neurons of row y' = y + radius - ky lie in the tile.
+        const int64_t first = std::max<int64_t>(0, y + radius - tile.bottom + 1);
+        const int64_t last = std::min<int64_t>(kernel - 1, y + radius - tile.top);
+        const int64_t row = shape.row(tile.sample, y, t, 0);
+        for (int64_t c = 0; c < shape.channels; ++c) {
+            uint64_t bits = layer.events.window(row + c, tile.left - radius, tile.columns() + 2 * radius);
+            if (!bits) continue;
+            found |= bits;
+            const R *value = layer.events.from(row + c, tile.left - radius);
+            R *neurons = field + (y + radius - tile.top) * pitch;
+            for (; bits; bits &= bits - 1, ++value) {
+                const int64_t x = __builtin_ctzll(bits);
+                for (int64_t ky = first; ky <= last; ++ky)
+                    reach(*value, (c * kernel + ky) * kernel * MAPS<R>, neurons + x * MAPS<R> - ky * pitch);
+            }
+        }
+    }
+    return found;
+}
+
+template <class R, int KERNEL>
+bool add_events(const Layer<R> &layer, const Tile &tile, int64_t t, const R *weights, R *currents) {
+    constexpr int L = Lanes<R>::count;
+    const int64_t length = (KERNEL ? KERNEL : layer.shape.kernel) * VECTORS;
+    return for_events<R, KERNEL>(layer, tile, t, currents, [=](R value, int64_t offset, R *neurons) {
+        for (int64_t j = 0; j < length; ++j)
+            store(neurons + j * L, load(neurons + j * L) + value * load(weights + offset + j * L));
+    });
+}
+template <class R>
+bool add_events(const Layer<R> &layer, const Tile &tile, int64_t t, const R *weights, R *currents) {
+    return layer.shape.kernel == 3 ? add_events<R, 3>(layer, tile, t, weights, currents)
+                                   : add_events<R, 0>(layer, tile, t, weights, currents);
+}
+
+// outer [C,k,k][maps] += dy (x) patch, of one step.
+template <class R, int KERNEL>
+void add_outer(const Layer<R> &layer, const Tile &tile, int64_t t, R *gradients, R *outer) {
+    constexpr int L = Lanes<R>::count;
+    const int64_t length = (KERNEL ? KERNEL : layer.shape.kernel) * VECTORS;
+    for_events<R, KERNEL>(layer, tile, t, gradients, [=](R value, int64_t offset, const R *neurons) {
+        for (int64_t j = 0; j < length; ++j)
+            store(outer + offset + j * L, load(outer + offset + j * L) + value * load(neurons + j * L));
+    });
+}
+
+// One vector of maps of a layer. PLAIN: reset to a value, input not scaled, no gradient through the reset.
+template <class R, bool PLAIN>
+struct Maps {
+    Neuron<R> neuron;
+    Vec<R> scale, shift, leak, gain;
+    Maps(const Layer<R> &layer, int64_t first)
+        : neuron(layer.neuron), scale(load(&layer.scale[first])), shift(load(&layer.shift[first])),
+          leak(load(&layer.leak[first])) {
+        if (PLAIN) neuron.subtract = neuron.decay_input = false, neuron.detach_reset = true;
+        gain = neuron.decay_input ? leak : splat<R>(1);
+    }
+    // The current of a neuron, taken out of the field.
+    Vec<R> take(R *current) const {
+        const Vec<R> y = load(current) * scale + shift;
+        store(current, Vec<R>{});
+        return y;
+    }
+    Vec<R> after(const R *charged) const {
+        const Vec<R> h = load(charged);
+        return neuron.reset(h, neuron.fires(h));
+    }
+};
+
+template <class S>
+inline void store_spikes(S *to, Mask<Real<S>> fired, int64_t lanes) {
+    constexpr int L = Lanes<Real<S>>::count;
+    const Vec<Real<S>> spikes = fired ? splat<Real<S>>(1) : Vec<Real<S>>{};
+    if (lanes >= L) store(to, spikes);
+    else store_some(to, spikes, lanes);
+}
+template <class S>
+inline Vec<Real<S>> load_lanes(const S *from, int64_t lanes) {
+    return lanes >= Lanes<Real<S>>::count ? load(from) : load_some(from, lanes);
+}
+
+// The first voltages of a tile, [rows][columns][maps].
+template <class R>
+void load_start(const Layer<R> &layer, const Tile &tile, int64_t first_map, R *voltages) {
+    const EventShape &shape = layer.shape;
+    std::fill(voltages, voltages + tile.rows() * tile.columns() * MAPS<R>, R(layer.neuron.v_reset));
+    if (!layer.start) return;
+    const int64_t lanes = std::min(MAPS<R>, shape.maps - first_map);
+    for (int64_t y = tile.top; y < tile.bottom; ++y)
+        for (int64_t x = tile.left; x < tile.right; ++x, voltages += MAPS<R>)
+            std::copy_n(layer.start + ((tile.sample * shape.height + y) * shape.width + x) * shape.maps + first_map,
+                        lanes, voltages);
+}
+
+// One step of one vector of maps of a tile; adds to `tally` the spikes before pooling.
+template <class S, bool PLAIN>
+void advance(const Maps<Real<S>, PLAIN> &maps, const EventShape &shape, const Tile &tile, Real<S> *voltages,
+             Real<S> *currents, S *spikes, int64_t lanes, Mask<Real<S>> &tally) {
+    typedef Real<S> R;
+    const int64_t num_maps = shape.maps, rows = tile.rows(), columns = tile.columns();
+    const int64_t v_pitch = columns * MAPS<R>, c_pitch = (columns + 4 * shape.radius()) * MAPS<R>;
+    Mask<R> count{};
+    auto one = [&](R *v, R *c) {
+        const Vec<R> h = maps.neuron.charge(load(v), maps.take(c), maps.leak, maps.gain);
+        const Mask<R> fired = maps.neuron.fires(h);
+        store(v, maps.neuron.reset(h, fired));
+        count -= fired;
+        return fired;
+    };
+    if (shape.pool == 1) {
+        for (int64_t row = 0; row < rows; ++row) {
+            R *v = voltages + row * v_pitch, *c = currents + row * c_pitch;
+            S *to = spikes + row * shape.width * num_maps;
+            for (int64_t x = 0; x < columns; ++x, v += MAPS<R>, c += MAPS<R>, to += num_maps)
+                store_spikes(to, one(v, c), lanes);
+        }
+    } else {
+        R *v = voltages, *c = currents;
+        const int64_t windows = rows == 2 ? columns / 2 : 0;
+        for (int64_t x = 0; x < windows; ++x, v += 2 * MAPS<R>, c += 2 * MAPS<R>, spikes += num_maps) {
+            const Mask<R> upper = one(v, c) | one(v + MAPS<R>, c + MAPS<R>);
+            const Mask<R> lower = one(v + v_pitch, c + c_pitch) | one(v + v_pitch + MAPS<R>, c + c_pitch + MAPS<R>);
+            store_spikes(spikes, upper | lower, lanes);
+        }
+        // What floor mode leaves out of the pool fires all the same.
+        for (int64_t row = 0; row < rows; ++row)
+            for (int64_t x = 2 * windows; x < columns; ++x)
+                one(voltages + row * v_pitch + x * MAPS<R>, currents + row * c_pitch + x * MAPS<R>);
+    }
+    tally += count;
+}
+
+template <class S>
+void no_spikes(const EventShape &shape, const Tile &tile, S *spikes, int64_t lanes) {
+    for (int64_t row = 0; row < tile.rows() / shape.pool; ++row)
+        for (int64_t x = 0; x < tile.columns() / shape.pool; ++x)
+            store_spikes(spikes + (row * shape.pooled_width() + x) * shape.maps, Mask<Real<S>>{}, lanes);
+}
+
+template <class S, bool PLAIN>
+int64_t forward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t group, std::vector<Real<S>> &work,
+                     S *spikes, Real<S> *end) {
+    typedef Real<S> R;
+    constexpr int L = Lanes<R>::count;
+    const EventShape &shape = layer.shape;
+    const int64_t size = tile.rows() * tile.columns() * MAPS<R>, first_map = group * MAPS<R>;
+    work.assign(2 * size + tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R>, R(0));
+    R *voltages = work.data(), *before = voltages + size, *currents = before + size;
+    load_start(layer, tile, first_map, voltages);
+    const int64_t plane = shape.pooled_height() * shape.pooled_width() * shape.maps;
+    spikes += tile.sample * plane + first_map +
+              (tile.top / shape.pool * shape.pooled_width() + tile.left / shape.pool) * shape.maps;
+    Mask<R> totals[VECTORS] = {};
+    bool is_quiet = false;
+    for (int64_t t = 0; t < shape.steps; ++t, spikes += shape.batch * plane) {
+        const bool has_events = add_events(layer, tile, t, layer.group_weights(group), currents);
+        // Without events a step is a pure function of the voltages: once it changes nothing, it never will.
+        is_quiet = is_quiet && !has_events;
+        const bool watches = !has_events && !is_quiet;
+        if (watches) std::copy_n(voltages, size, before);
+        Mask<R> fired{};
+        for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L) {
+            const int64_t lanes = std::min<int64_t>(L, shape.maps - first_map - v);
+            if (is_quiet) {
+                no_spikes(shape, tile, spikes + v, lanes);
+                continue;
+            }
+            const Maps<R, PLAIN> maps(layer, first_map + v);
+            Mask<R> tally{};
+            R *inside = currents + 2 * shape.radius() * MAPS<R> + v;
+            advance(maps, shape, tile, voltages + v, inside, spikes + v, lanes, tally);
+            totals[v / L] += tally;
+            fired |= tally;
+        }
+        if (watches) is_quiet = !sum_of<R>(fired, L) && !std::memcmp(before, voltages, size * sizeof(R));
+    }
+    int64_t total = 0;
+    for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L)
+        total += sum_of<R>(totals[v / L], std::min<int64_t>(L, shape.maps - first_map - v));
+    const int64_t lanes = std::min(MAPS<R>, shape.maps - first_map);
+    for (int64_t y = tile.top; y < tile.bottom; ++y)
+        for (int64_t x = tile.left; x < tile.right; ++x, voltages += MAPS<R>)
+            std::copy_n(voltages, lanes,
+                        end + ((tile.sample * shape.height + y) * shape.width + x) * shape.maps + first_map);
+    return total;
+}
+
+template <class S, bool PLAIN>
+int64_t forward(const Layer<Real<S>> &layer, S *spikes, Real<S> *end) {
+    const Tiling tiling(layer.shape, FORWARD_COLUMNS);
+    int64_t total = 0;
+#pragma omp parallel num_threads(layer.shape.threads) reduction(+ : total)
+    {
+        std::vector<Real<S>> work;
+#pragma omp for schedule(dynamic, 2)
+        for (int64_t index = 0; index < tiling.count() * layer.num_groups; ++index)
+            total += forward_tile<S, PLAIN>(layer, tiling.tile(index % tiling.count()), index / tiling.count(), work,
+                                            spikes, end);
+    }
+    return total;
+}
+
+// What a tile's backward pass works in, over all steps.
+template <class R>
+struct Records {
+    std::vector<R> memory;
+    R *start, *carried, *currents, *gradients, *outer, *charged, *kept;
+    int64_t size;
+    void lay_out(const EventShape &shape, const Tile &tile, bool keeps_currents) {
+        size = tile.rows() * tile.columns() * MAPS<R>;
+        const int64_t field = tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R>;
+        const int64_t small = 2 * size + 2 * field + shape.taps() * MAPS<R>;
+        const size_t needed = small + size * shape.steps * (keeps_currents ? 2 : 1);
+        if (memory.size() < needed) memory.resize(needed);
+        start = memory.data();
+        carried = start + size;
+        currents = carried + size;
+        gradients = currents + field;
+        outer = gradients + field;
+        charged = start + small;
+        kept = keeps_currents ? charged + size * shape.steps : nullptr;
+        std::fill(carried, charged, R(0));
+    }
+};
+
+template <class R, bool PLAIN>
+void record_step(const Maps<R, PLAIN> &maps, const EventShape &shape, const Tile &tile, const Records<R> &records,
+                 int64_t t, int64_t v) {
+    const int64_t c_pitch = (tile.columns() + 4 * shape.radius()) * MAPS<R>;
+    R *h = records.charged + t * records.size + v, *y = records.kept ? records.kept + t * records.size + v : nullptr;
+    const R *last = h - records.size, *start = records.start + v;
+    for (int64_t row = 0; row < tile.rows(); ++row) {
+        R *c = records.currents + row * c_pitch + 2 * shape.radius() * MAPS<R> + v;
+        const int64_t from = row * tile.columns() * MAPS<R>, to = from + tile.columns() * MAPS<R>;
+        for (int64_t i = from; i < to; i += MAPS<R>, c += MAPS<R>) {
+            const Vec<R> current = maps.take(c);
+            if (!PLAIN && y) store(y + i, current);
+            store(h + i, maps.neuron.charge(t ? maps.after(last + i) : load(start + i), current, maps.leak, maps.gain));
+        }
+    }
+}
+
+// The adjoint of one step of one vector of maps, from the gradient of its pooled spikes.
+template <class S, bool PLAIN>
+struct Adjoint {
+    typedef Real<S> R;
+    const Maps<R, PLAIN> &maps;
+    Vec<R> remains, dy_sum{}, leak_sum{};
+    Vec<R> d_count;                // gradient of every spike before pooling
+    const R *h, *last, *y;         // of this step; `last` is h of the step before, or the start
+    R *carried, *gradients;
+    bool is_first;
+
+    // i: place in the tile; j: place in the field of gradients; ds: from the pool.
+    Vec<R> charged(int64_t i) const { return load(h + i); }
+    void settle(int64_t i, int64_t j, Vec<R> dh) {
+        const Vec<R> before = is_first ? load(last + i) : maps.after(last + i);
+        leak_sum += dh * maps.neuron.pull(before, !PLAIN && y ? load(y + i) : Vec<R>{});
+        const Vec<R> dy = maps.gain * dh;
+        dy_sum += dy;
+        store(carried + i, remains * dh);
+        store(gradients + j, dy);
+    }
+    void one(int64_t i, int64_t j, Vec<R> ds) {
+        const Vec<R> now = charged(i);
+        settle(i, j, maps.neuron.adjoint(now, maps.neuron.fires(now), ds + d_count, load(carried + i)));
+    }
+    // torch's rule: the gradient goes to the first of the largest, row by row.
+    void window(const int64_t (&i)[4], const int64_t (&j)[4], Vec<R> ds, bool counts) {
+        Vec<R> now[4], chosen;
+        Mask<R> fired[4], takes[4], taken{};
+        for (int n = 0; n < 4; ++n) {
+            now[n] = charged(i[n]);
+            fired[n] = maps.neuron.fires(now[n]);
+            takes[n] = fired[n] & ~taken;
+            taken |= fired[n];
+        }
+        takes[0] |= ~taken;
+        if (!PLAIN || counts) {
+            for (int n = 0; n < 4; ++n) one(i[n], j[n], takes[n] ? ds : Vec<R>{});
+            return;
+        }
+        // Only one of the four has a gradient of its own: one derivative serves.
+        chosen = now[0];
+        for (int n = 1; n < 4; ++n) chosen = takes[n] ? now[n] : chosen;
+        const Vec<R> own = ds * maps.neuron.derivative(chosen);
+        for (int n = 0; n < 4; ++n)
+            settle(i[n], j[n], (takes[n] ? own : Vec<R>{}) + (fired[n] ? Vec<R>{} : load(carried + i[n])));
+    }
+};
+
+template <class S, bool PLAIN>
+void adjoint_step(Adjoint<S, PLAIN> adjoint, const EventShape &shape, const Tile &tile, const S *d_spikes,
+                  int64_t lanes, bool counts, double *dy_sum, double *leak_sum) {
+    typedef Real<S> R;
+    const int64_t rows = tile.rows(), columns = tile.columns(), pool = shape.pool, num_maps = shape.maps;
+    const int64_t pitch = columns * MAPS<R>, c_pitch = (columns + 4 * shape.radius()) * MAPS<R>;
+    const int64_t windows = pool == 1 ? columns : rows == 2 ? columns / 2 : 0;
+    if (pool == 1) {
+        for (int64_t row = 0; row < rows; ++row)
+            for (int64_t x = 0; x < columns; ++x)
+                adjoint.one(row * pitch + x * MAPS<R>, row * c_pitch + x * MAPS<R>,
+                            load_lanes(d_spikes + (row * shape.width + x) * num_maps, lanes));
+    } else {
+        for (int64_t x = 0; x < windows; ++x) {
+            const int64_t a = 2 * x * MAPS<R>;
+            const int64_t i[4] = {a, a + MAPS<R>, a + pitch, a + pitch + MAPS<R>};
+            const int64_t j[4] = {a, a + MAPS<R>, a + c_pitch, a + c_pitch + MAPS<R>};
+            adjoint.window(i, j, load_lanes(d_spikes + x * num_maps, lanes), counts);
+        }
+        for (int64_t row = 0; row < rows; ++row)
+            for (int64_t x = 2 * windows; x < columns; ++x)
+                adjoint.one(row * pitch + x * MAPS<R>, row * c_pitch + x * MAPS<R>, Vec<R>{});
+    }
+    add_to<R>(dy_sum, adjoint.dy_sum);
+    add_to<R>(leak_sum, adjoint.leak_sum);
+}
+
+// Adds to sums [taps + 2][maps]: S, then the sum of dy, then the gradient of the leak.
+template <class S, bool PLAIN>
+void backward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t group, Records<Real<S>> &records,
+                   const S *d_spikes, double d_num_spikes, double *sums) {
+    typedef Real<S> R;
+    constexpr int L = Lanes<R>::count;
+    const EventShape &shape = layer.shape;
+    const int64_t first_map = group * MAPS<R>;
+    records.lay_out(shape, tile, layer.neuron.decay_input);
+    load_start(layer, tile, first_map, records.start);
+    for (int64_t t = 0; t < shape.steps; ++t) {
+        add_events(layer, tile, t, layer.group_weights(group), records.currents);
+        for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L)
+            record_step(Maps<R, PLAIN>(layer, first_map + v), shape, tile, records, t, v);
+    }
+    const int64_t plane = shape.pooled_height() * shape.pooled_width() * shape.maps;
+    d_spikes += tile.sample * plane + first_map +
+                (tile.top / shape.pool * shape.pooled_width() + tile.left / shape.pool) * shape.maps;
+    auto outer = shape.kernel == 3 ? add_outer<R, 3> : add_outer<R, 0>;
+    for (int64_t t = shape.steps; t-- > 0;) {
+        for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L) {
+            const Maps<R, PLAIN> maps(layer, first_map + v);
+            const R *h = records.charged + t * records.size + v;
+            const Adjoint<S, PLAIN> adjoint{maps, R(1) - maps.leak, {}, {}, splat<R>(R(d_num_spikes)), h,
+                                            t ? h - records.size : records.start + v,
+                                            records.kept ? records.kept + t * records.size + v : nullptr,
+                                            records.carried + v,
+                                            records.gradients + 2 * shape.radius() * MAPS<R> + v, t == 0};
+            adjoint_step(adjoint, shape, tile, d_spikes + t * shape.batch * plane + v,
+                         std::min<int64_t>(L, shape.maps - first_map - v), d_num_spikes != 0,
+                         sums + shape.taps() * MAPS<R> + v, sums + (shape.taps() + 1) * MAPS<R> + v);
+        }
+        outer(layer, tile, t, records.gradients, records.outer);
+    }
+    for (int64_t j = 0; j < shape.taps() * MAPS<R>; ++j) sums[j] += records.outer[j];
+}
+
+template <class S, bool PLAIN>
+void backward(const Layer<Real<S>> &layer, const S *d_spikes, double d_num_spikes, double *outer, double *dy_sum,
+              double *leak_sum) {
+    typedef Real<S> R;
+    const EventShape &shape = layer.shape;
+    const int64_t column_bytes = shape.steps * TILE_ROWS * MAPS<R> * sizeof(R);
+    const int64_t columns = std::clamp<int64_t>(BACKWARD_BYTES / column_bytes / 2 * 2, 2, FORWARD_COLUMNS);
+    const Tiling tiling(shape, columns);
+    const int64_t count = tiling.count(), parts = std::min(PARTS, count), length = (shape.taps() + 2) * MAPS<R>;
+    std::vector<double> partial(layer.num_groups * parts * length, 0.0);
+#pragma omp parallel num_threads(shape.threads)
+    {
+        Records<R> records;
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t index = 0; index < layer.num_groups * parts; ++index) {
+            const int64_t part = index % parts;
+            for (int64_t tile = part * count / parts; tile < (part + 1) * count / parts; ++tile)
+                backward_tile<S, PLAIN>(layer, tiling.tile(tile), index / parts, records, d_spikes, d_num_spikes,
+                                        partial.data() + index * length);
+        }
+    }
+    for (int64_t o = 0; o < shape.maps; ++o) {
+        const double *sums = partial.data() + o / MAPS<R> * parts * length + o % MAPS<R>;
+        auto total = [&](int64_t row) {
+            double sum = 0;
+            for (int64_t part = 0; part < parts; ++part) sum += sums[part * length + row * MAPS<R>];
+            return sum;
+        };
+        for (int64_t tap = 0; tap < shape.taps(); ++tap) outer[o * shape.taps() + tap] = total(layer.along(tap));
+        dy_sum[o] = total(shape.taps());
+        leak_sum[o] = total(shape.taps() + 1);
+    }
+}
+
+// Reset to a value, input not scaled, detached: the neuron of the paper has code of its own.
+bool is_plain(const NeuronParams &p) { return !p.subtract && !p.decay_input && p.detach_reset; }
+
+}  // namespace
+
+#define EVENT_LAYER(NAME, S)                                                                                           \
+    extern "C" void event_forward_##NAME(                                                                              \
+        const EventShape *shape, const NeuronParams *neuron, const uint64_t *marks, const int64_t *offsets,            \
+        const Real<S> *values, const Real<S> *weight, const Real<S> *scale, const Real<S> *shift,                      \
+        const Real<S> *leak, int64_t num_leaks, const Real<S> *start, S *spikes, Real<S> *end, double *num_spikes) {   \
+        const Layer<Real<S>> layer(*shape, *neuron, {marks, offsets, values, shape->words()}, weight, scale, shift,    \
+                                   leak, num_leaks, start);                                                            \
+        *num_spikes = double((is_plain(*neuron) ? forward<S, true> : forward<S, false>)(layer, spikes, end));          \
+    }                                                                                                                  \
+    extern "C" void event_backward_##NAME(                                                                             \
+        const EventShape *shape, const NeuronParams *neuron, const uint64_t *marks, const int64_t *offsets,            \
+        const Real<S> *values, const Real<S> *weight, const Real<S> *scale, const Real<S> *shift,                      \
+        const Real<S> *leak, int64_t num_leaks, const Real<S> *start, const S *d_spikes, double d_num_spikes,          \
+        double *outer, double *dy_sum, double *leak_sum) {                                                             \
+        const Layer<Real<S>> layer(*shape, *neuron, {marks, offsets, values, shape->words()}, weight, scale, shift,    \
+                                   leak, num_leaks, start);                                                            \
+        (is_plain(*neuron) ? backward<S, true> : backward<S, false>)(layer, d_spikes, d_num_spikes, outer, dy_sum,     \
+                                                                     leak_sum);                                        \
+    }
+EVENT_LAYER(float32, float)
+EVENT_LAYER(bfloat16, bfloat16)
+EVENT_LAYER(float64, double)

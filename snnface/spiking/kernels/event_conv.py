@@ -1,0 +1,329 @@
+"""The first layer of a network that watches events: convolution to spikes, at a cost that goes with the events.
+
+Pictures of events are mostly zeros. The convolution's output is never made: each event
+is added, times its weights, to the neurons that it reaches, a tile of neurons at a time
+through all steps (`event_conv.cpp`). Batch statistics need no output either: with p the
+patch around a pixel and w the weights of a map, mean and variance over all pixels are
+
+    mean = w . m,   var = w . (M - m m^T) w,   m = mean of p,  M = mean of p p^T
+
+and m and M come from sums over pairs of inputs within reach. They are plain functions of
+w, so that torch differentiates them; the kernel's own gradient is that of
+y = scale (w . p) + shift, all of which follows from S = sum of dy (x) p and the sum of dy.
+
+Currents are sums of the same products as the convolution's in another order: equal to
+rounding. Results depend neither on the number of threads nor on how time is cut.
+"""
+
+import ctypes
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from snnface.errors import DataError, ShapeError
+from snnface.spiking.kernels import reference
+from snnface.spiking.kernels.cpu.buffers import empty
+from snnface.spiking.kernels.cpu.compiler import unavailable
+from snnface.spiking.kernels.cpu.native import (
+    call,
+    channels_last,
+    number_type,
+    picture_sizes,
+    refuse_double_backward,
+)
+from snnface.spiking.kernels.cpu.parameters import neuron_params, options_of
+from snnface.spiking.neurons import LayerOutput, NeuronConfig
+
+__all__ = ["MAX_DENSITY", "event_conv_layer", "unavailable"]
+
+# What a tile and its surroundings can be: their columns fit in one word.
+KERNELS = range(1, 32, 2)
+
+# Share of non-zero inputs up to which this path is the faster one in training. Milliseconds of one
+# core forward + backward (AMD EPYC with AVX-512, 64 x 64 pixels, 32 maps, T 75), here and by `cpu.conv_layer`:
+#   batch 8, 2 channels, 3 x 3:  density 0.05: 50 + 74, 172 + 220;  0.5: 114 + 143, 159 + 212
+#   batch 4, 2 channels, 3 x 3:  density 0.5 in bfloat16: 58 + 79, 63 + 90;  0.75: 51 + 146, 86 + 105
+#   batch 4, 8 channels, 3 x 3:  density 0.1: 114 + 103, 134 + 165;  0.3: 156 + 145, 143 + 168
+#   batch 4, 2 channels, 5 x 5:  density 0.1: 48 + 88, 129 + 154;  0.3: 78 + 162, 123 + 142
+# In evaluation it is the faster one up to the highest density tried: 1 in float32, 0.5 in bfloat16.
+MAX_DENSITY = 0.3
+
+
+def event_conv_layer(
+    inputs: Float[Tensor, "T B C H W"],
+    weight: Float[Tensor, "O C k k"],
+    leak: Float[Tensor, ""] | Float[Tensor, " O"],
+    config: NeuronConfig,
+    *,
+    norm: nn.BatchNorm2d,
+    stride: int = 1,
+    padding: int = 0,
+    pool: int = 1,
+    voltage: Float[Tensor, "B O H W"] | None = None,
+    training: bool = False,
+    small_inputs: bool = False,
+) -> LayerOutput:
+    """Convolution, batch norm, neurons over T steps, max-pooling; see `reference.conv_layer`.
+
+    The inputs get no gradient. Under `torch.autocast` only the spikes are in its type:
+    currents are float32.
+
+    Raises:
+        ShapeError: if stride, padding or pool are none that this kernel knows, or there are no inputs.
+    """
+    del small_inputs
+    kernel = weight.shape[2]
+    picture_sizes(inputs)
+    if kernel not in KERNELS or stride != 1 or padding != kernel // 2 or pool not in (1, 2):
+        raise ShapeError(
+            "the event-driven layer has an odd kernel up to 31, stride 1, padding that keeps the size, pool 1 or 2; "
+            f"got kernel {kernel}, stride {stride}, padding {padding}, pool {pool}. Use conv_layer."
+        )
+    stored = inputs.dtype
+    if torch.is_autocast_enabled("cpu") and stored != torch.float64:
+        stored = torch.get_autocast_dtype("cpu")
+    real = number_type(stored)
+    sizes = [*inputs.shape, weight.shape[0], kernel, pool]
+    pictures = inputs.detach().to(real).contiguous()
+    events = _event_rows(pictures, sizes)
+    mean, variance = _batch_statistics(weight, norm, pictures, sizes) if training else _running_statistics(norm)
+    scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
+    shift = norm.bias.double() - mean * scale
+    start = None if voltage is None else voltage.detach().to(real)
+    affine = (scale.to(norm.weight.dtype).to(real), shift.to(norm.weight.dtype).to(real))
+    spikes, after, count = _event_conv(
+        *events, weight.to(real), *affine, leak.to(real), start, options_of(config), sizes, stored
+    )
+    return LayerOutput(spikes, after.detach(), count)
+
+
+# ---- batch norm ----
+
+
+def _batch_statistics(
+    weight: Tensor, norm: nn.BatchNorm2d, pictures: Tensor, sizes: list[int]
+) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance [O] of the convolution over all processes; moves the running ones."""
+    num_steps, num_samples, _, height, width, *_ = sizes
+    total = num_steps * num_samples * height * width
+    first, second = _event_moments(pictures, sizes)
+    # The moments have no gradient, and each process differentiates w in all of them: nothing to reduce on the way back.
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        sums = torch.cat([first, second.flatten(), first.new_tensor([total])])
+        dist.all_reduce(sums)
+        first, second, total = sums[: len(first)], sums[len(first) : -1].view_as(second), int(sums[-1])
+    reference.require_statistics(total)
+    first, second = first / total, second / total
+    flat = weight.double().flatten(1)
+    mean = flat @ first
+    variance = ((flat @ (second - torch.outer(first, first))) * flat).sum(1)
+    reference._update_running(norm, mean.detach(), variance.detach() * (total / (total - 1)))
+    return mean, variance
+
+
+def _running_statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    if norm.running_mean is None or norm.running_var is None:
+        raise DataError("the batch norm has no running statistics; it cannot run in evaluation mode.")
+    return norm.running_mean.double(), norm.running_var.double()
+
+
+# ---- the operators; sizes are T, B, C, H, W, O, k, pool ----
+
+
+class _Shape(ctypes.Structure):
+    """`struct EventShape` of event_conv.cpp."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in ("steps", "batch", "channels", "height", "width", "maps", "kernel", "pool", "threads")
+    )
+
+
+def _shape(sizes: list[int]) -> _Shape:
+    return _Shape(*sizes, torch.get_num_threads())
+
+
+@torch.library.custom_op("snnface::event_rows", mutates_args=())
+def _event_rows(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """The inputs that are not zero, by rows [B, H, T, C]: a bit for each, where each row's begin, and their values."""
+    marks, offsets = _empty_rows(inputs, sizes)
+    num_events = torch.empty((), dtype=torch.int64)
+    call("event_scan", inputs.dtype, _shape(sizes), inputs, marks, offsets, num_events)
+    values = inputs.new_empty(int(num_events))
+    call("event_values", inputs.dtype, _shape(sizes), inputs, marks, offsets, values)
+    return marks, offsets, values
+
+
+def _empty_rows(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    num_steps, num_samples, channels, height, width, *_ = sizes
+    rows = (num_samples, height, num_steps, channels)
+    return (
+        inputs.new_empty((*rows, (width + 63) // 64), dtype=torch.int64),
+        inputs.new_empty(rows, dtype=torch.int64),
+    )
+
+
+@_event_rows.register_fake
+def _event_rows_shapes(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    num_events = torch.library.get_ctx().new_dynamic_size()
+    return *_empty_rows(inputs, sizes), inputs.new_empty(num_events)
+
+
+@torch.library.custom_op("snnface::event_moments", mutates_args=())
+def _event_moments(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    """Sums over all pixels of the patch [C k k] around each, and of its products with itself [C k k, C k k]."""
+    first, second = _event_moments_shapes(inputs, sizes)
+    call("event_moments", inputs.dtype, _shape(sizes), inputs, first, second)
+    return first, second
+
+
+@_event_moments.register_fake
+def _event_moments_shapes(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    taps = sizes[2] * sizes[6] ** 2
+    return inputs.new_empty((taps,), dtype=torch.float64), inputs.new_empty((taps, taps), dtype=torch.float64)
+
+
+@torch.library.custom_op("snnface::event_conv", mutates_args=())
+def _event_conv(
+    marks: Tensor,
+    offsets: Tensor,
+    values: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    leak: Tensor,
+    voltage: Tensor | None,
+    options: list[float],
+    sizes: list[int],
+    stored: torch.dtype,
+) -> tuple[Tensor, Tensor, Tensor]:
+    num_steps, num_samples, _, height, width, maps, _, pool = sizes
+    spikes = empty((num_steps, num_samples, height // pool, width // pool, maps), stored).movedim(-1, 2)
+    after = empty((num_samples, height, width, maps), weight.dtype).movedim(-1, 1)
+    count = torch.empty((), dtype=torch.float64)
+    call(
+        "event_forward",
+        stored,
+        *_layer(marks, offsets, values, weight, scale, shift, leak, voltage, options, sizes),
+        *(spikes, after, count),
+    )
+    return spikes, after, count
+
+
+@_event_conv.register_fake
+def _event_conv_shapes(
+    marks: Tensor,
+    offsets: Tensor,
+    values: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    leak: Tensor,
+    voltage: Tensor | None,
+    options: list[float],
+    sizes: list[int],
+    stored: torch.dtype,
+) -> tuple[Tensor, Tensor, Tensor]:
+    num_steps, num_samples, _, height, width, maps, _, pool = sizes
+    spikes = weight.new_empty((num_steps, num_samples, height // pool, width // pool, maps), dtype=stored)
+    after = weight.new_empty((num_samples, height, width, maps))
+    return spikes.movedim(-1, 2), after.movedim(-1, 1), weight.new_empty((), dtype=torch.float64)
+
+
+def _layer(
+    marks: Tensor,
+    offsets: Tensor,
+    values: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    leak: Tensor,
+    voltage: Tensor | None,
+    options: list[float],
+    sizes: list[int],
+) -> tuple[ctypes.Structure | Tensor | int | None, ...]:
+    """The arguments that the forward and the backward kernel begin with."""
+    start = None if voltage is None else channels_last(voltage, first=1)
+    dense = (weight.contiguous(), scale.contiguous(), shift.contiguous(), leak.contiguous())
+    return _shape(sizes), neuron_params(options), marks, offsets, values, *dense, leak.numel(), start
+
+
+@torch.library.custom_op("snnface::event_conv_backward", mutates_args=())
+def _event_conv_backward(
+    marks: Tensor,
+    offsets: Tensor,
+    values: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    leak: Tensor,
+    voltage: Tensor | None,
+    d_spikes: Tensor | None,
+    d_count: Tensor | None,
+    options: list[float],
+    sizes: list[int],
+    stored: torch.dtype,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """S [O, C, k, k], the sums of dy [O] and of the leak's gradient [O], in float64."""
+    num_steps, num_samples, _, height, width, maps, _, pool = sizes
+    if d_spikes is None:
+        d_spikes = torch.zeros((num_steps, num_samples, maps, height // pool, width // pool), dtype=stored)
+    outer = torch.empty(weight.shape, dtype=torch.float64)
+    sums = torch.empty(2, maps, dtype=torch.float64)
+    call(
+        "event_backward",
+        stored,
+        *_layer(marks, offsets, values, weight, scale, shift, leak, voltage, options, sizes),
+        *(channels_last(d_spikes, first=2), 0.0 if d_count is None else float(d_count)),
+        *(outer, sums[0], sums[1]),
+    )
+    return outer, sums[0].clone(), sums[1].clone()
+
+
+@_event_conv_backward.register_fake
+def _event_conv_backward_shapes(
+    marks: Tensor,
+    offsets: Tensor,
+    values: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    leak: Tensor,
+    voltage: Tensor | None,
+    d_spikes: Tensor | None,
+    d_count: Tensor | None,
+    options: list[float],
+    sizes: list[int],
+    stored: torch.dtype,
+) -> tuple[Tensor, Tensor, Tensor]:
+    maps = weight.new_empty((len(weight),), dtype=torch.float64)
+    return weight.new_empty(weight.shape, dtype=torch.float64), maps, maps.clone()
+
+
+def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    *tensors, ctx.options, ctx.sizes, ctx.stored = inputs
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(*tensors)
+
+
+def _gradient(ctx, d_spikes, d_voltage, d_count):  # type: ignore[no-untyped-def]
+    saved = ctx.saved_tensors  # once: under checkpointing every reading computes them again
+    _, _, _, weight, scale, shift, leak, _ = saved
+    if d_spikes is None and d_count is None:
+        return (None,) * 11
+    outer, dy_sum, leak_sum = _event_conv_backward(*saved, d_spikes, d_count, ctx.options, ctx.sizes, ctx.stored)
+    d_weight = (outer * scale.double()[:, None, None, None]).to(weight)
+    d_scale = (outer * weight.double()).sum((1, 2, 3)).to(scale)
+    d_leak = (leak_sum if leak.ndim else leak_sum.sum()).to(leak)
+    return None, None, None, d_weight, d_scale, dy_sum.to(shift), d_leak, None, None, None, None
+
+
+def _refuse(ctx, *gradients):  # type: ignore[no-untyped-def]
+    raise refuse_double_backward("event_conv_layer")
+
+
+_event_conv.register_autograd(_gradient, setup_context=_keep)
+_event_conv_backward.register_autograd(_refuse)
