@@ -6,7 +6,8 @@ trains can be compared by name.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,12 @@ from conversion.graph import (
 from snnface.errors import ConversionError, UnsupportedLayerError, unknown_name
 from snnface.models.face_model import FaceModel
 from snnface.models.heads import MlpHead, VotingHead
-from snnface.models.temporal import MeanOverTime
+from snnface.models.reconstruction import SpikingReconstruction
+from snnface.models.temporal import EveryStep, LeakyReadout, MeanOverTime
 from snnface.spiking.encoder import ConvSnn
 from snnface.spiking.layers import SpikingConv2d, SpikingLinear
 from snnface.spiking.neurons import SpikingNeuron
+from snnface.spiking.residual import SewBlock, SewResNet, SewStage
 
 __all__ = ["RELAY", "graph_from_model"]
 
@@ -40,15 +43,20 @@ RELAY = Neuron(leak=1.0, threshold=0.5, is_relay=True)
 
 
 def graph_from_model(model: nn.Module, *, head: str | None = None) -> SpikingGraph:
-    """The spiking graph of a FaceModel in evaluation mode; the model stays unchanged.
+    """The spiking graph of a model in evaluation mode; the model stays unchanged.
 
     Exact but for rounding (everything is computed in float64): batch norm and input gain
     fold into the weights, a reset voltage other than 0 shifts the threshold, max-pool on
-    spikes becomes an OR relay, dropout goes, and mean over time with the head's linear map
-    becomes the readout.
+    spikes becomes an OR relay, and dropout goes. What reads the sum of a residual block reads
+    both of its trains through the same weights, the shorter path lengthened by relays
+    ("<population>.relay0", ...). The temporal part with the head's linear map becomes the
+    readout: a mean over time, an answer at every step, or a leaky potential.
 
     Args:
-        model: FaceModel(ConvSnn, MeanOverTime, {name: VotingHead or linear MlpHead}).
+        model: FaceModel(ConvSnn or SewResNet; MeanOverTime, EveryStep or LeakyReadout; {name:
+            VotingHead or linear MlpHead}); or SpikingReconstruction, whose graph reads what
+            `model.joined` makes of events and reference, and answers the pixels' potentials,
+            [B, H W], for `model.picture`.
         head: the head to read; None if there is one only.
 
     Raises:
@@ -56,50 +64,106 @@ def graph_from_model(model: nn.Module, *, head: str | None = None) -> SpikingGra
         ConfigError: if there is no head of that name.
         ConversionError: if there are several heads and none is named.
     """
+    if isinstance(model, SpikingReconstruction):
+        return _reconstruction_graph(model)
     if not isinstance(model, FaceModel):
-        raise UnsupportedLayerError(f"a FaceModel was expected; got {type(model).__name__}.")
-    if type(model.encoder) is not ConvSnn:
-        raise _unsupported("encoder", model.encoder, "ConvSnn")
-    if type(model.temporal) is not MeanOverTime:
-        raise _unsupported("temporal", model.temporal, "MeanOverTime: the readout is a mean over steps")
-    size = model.encoder.resolution
-    populations = _Populations((model.encoder.in_channels, size.height, size.width))
-    for part in ("blocks", "layers"):
-        for name, module in getattr(model.encoder, part).named_children():
-            _add_module(populations, f"encoder.{part}.{name}", module)
+        raise UnsupportedLayerError(f"a FaceModel or SpikingReconstruction was expected; got {type(model).__name__}.")
+    encoder: Any = model.encoder
+    if type(encoder) not in _ENCODER_PARTS:
+        raise _unsupported("encoder", encoder, " or ".join(kind.__name__ for kind in _ENCODER_PARTS))
     name = _head_name(model, head)
-    weight, bias = _head_matrix(f"heads.{name}", model.heads[name], model.encoder.num_features)
-    return SpikingGraph(
-        input_shape=populations.input_shape,
-        populations=tuple(populations.done),
-        readout=Readout(populations.source, weight, bias),
-        metadata={"made_by": "graph_from_model", "head": name},
+    leak = _readout_leak(model, name)
+    populations = _Populations((encoder.in_channels, encoder.resolution.height, encoder.resolution.width))
+    source = populations.add_parts(
+        {f"encoder.{part}": getattr(encoder, part) for part in _ENCODER_PARTS[type(encoder)]}
     )
+    weight, bias = _head_matrix(f"heads.{name}", model.heads[name], encoder.num_features)
+    return populations.graph(Readout(source, weight, bias, leak), head=name)
+
+
+def _reconstruction_graph(model: SpikingReconstruction) -> SpikingGraph:
+    size = model.resolution
+    populations = _Populations((model.in_channels + 1, size.height, size.width))
+    source = populations.add_parts({"encoder": model.encoder, "decoder": model.decoder})
+    bias = model.readout.bias
+    assert bias is not None
+    return populations.graph(Readout(source, _array(model.readout.weight), _array(bias)), head="picture")
+
+
+_ENCODER_PARTS: dict[type[nn.Module], tuple[str, ...]] = {
+    ConvSnn: ("blocks", "layers"),
+    SewResNet: ("stem", "stages", "layers"),
+}
 
 
 class _Populations:
-    """What has been built so far; the next one reads the last."""
+    """What has been built so far."""
 
     def __init__(self, input_shape: tuple[int, ...]) -> None:
         self.input_shape = input_shape
-        self.done: list[Population] = []
+        self.done: dict[str, Population] = {}
+        self._depth = {INPUT: 0}
 
-    @property
-    def source(self) -> str:
-        return self.done[-1].name if self.done else INPUT
+    def add_parts(self, parts: Mapping[str, nn.Module]) -> str:
+        """Add modules one after the other, the first on the input; returns the last population."""
+        sources: tuple[str, ...] = (INPUT,)
+        for name, module in parts.items():
+            sources = _add_module(self, name, module, sources)
+        return sources[0]
 
-    def add(self, name: str, synapse: Synapse, neuron: Neuron) -> None:
-        shape = synapse.output_shape(self.done[-1].shape if self.done else self.input_shape)
-        self.done.append(Population(name, shape, neuron, (Connection(self.source, synapse),)))
+    def graph(self, readout: Readout, *, head: str) -> SpikingGraph:
+        metadata = {"made_by": "graph_from_model", "head": head}
+        return SpikingGraph(self.input_shape, tuple(self.done.values()), readout, metadata)
+
+    def add(self, name: str, synapse: Synapse, neuron: Neuron, sources: tuple[str, ...]) -> tuple[str, ...]:
+        """A population that reads the sum of the sources' spikes; it is the new only source."""
+        longest = max(self._depth[source] for source in sources)
+        level = [self._delayed(source, longest - self._depth[source]) for source in sources]
+        # W (a + b) + c = (W a + c) + W b
+        links = [Connection(source, synapse if k == 0 else _without_bias(synapse)) for k, source in enumerate(level)]
+        self.done[name] = Population(name, synapse.output_shape(self._shape(level[0])), neuron, tuple(links))
+        self._depth[name] = longest + 1
+        return (name,)
+
+    def _delayed(self, source: str, num_steps: int) -> str:
+        """The source, behind so many relays."""
+        end = source
+        for place in range(num_steps):
+            name = f"{source}.relay{place}"
+            if name not in self.done:
+                channels = self._shape(end)[0]
+                copy = Conv2dSynapse(np.ones((channels, 1, 1, 1)), groups=channels)
+                self.add(name, copy, RELAY, (end,))
+            end = name
+        return end
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return self.input_shape if name == INPUT else self.done[name].shape
 
 
-def _add_module(populations: _Populations, name: str, module: nn.Module) -> None:
+def _without_bias(synapse: Synapse) -> Synapse:
+    return synapse if synapse.bias is None else replace(synapse, bias=None)
+
+
+def _add_module(populations: _Populations, name: str, module: nn.Module, sources: tuple[str, ...]) -> tuple[str, ...]:
+    """Add what `module` is made of; returns the populations whose sum is its output."""
     if type(module) not in _MODULES:
         raise _unsupported(name, module, ", ".join(kind.__name__ for kind in _MODULES))
-    _MODULES[type(module)](populations, name, module)
+    return _MODULES[type(module)](populations, name, module, sources)
 
 
-def _add_conv(populations: _Populations, name: str, module: SpikingConv2d) -> None:
+def _add_children(populations: _Populations, name: str, module: nn.Module, sources: tuple[str, ...]) -> tuple[str, ...]:
+    """Modules one after the other."""
+    for child_name, child in module.named_children():
+        sources = _add_module(populations, f"{name}.{child_name}", child, sources)
+    return sources
+
+
+def _add_block(populations: _Populations, name: str, block: SewBlock, sources: tuple[str, ...]) -> tuple[str, ...]:
+    return (*sources, *_add_children(populations, name, block, sources))
+
+
+def _add_conv(populations: _Populations, name: str, module: SpikingConv2d, sources: tuple[str, ...]) -> tuple[str, ...]:
     conv = module.conv
     if type(conv) is not nn.Conv2d or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         raise _unsupported(f"{name}.conv", conv, "a Conv2d with zero padding, given in pixels")
@@ -113,13 +177,15 @@ def _add_conv(populations: _Populations, name: str, module: SpikingConv2d) -> No
         dilation=_pair(conv.dilation),
         groups=conv.groups,
     )
-    populations.add(f"{name}.neuron", synapse, neuron)
-    _add_pool(populations, f"{name}.pool", module.pool, len(folded.bias))
+    sources = populations.add(f"{name}.neuron", synapse, neuron, sources)
+    return _add_pool(populations, f"{name}.pool", module.pool, len(folded.bias), sources)
 
 
-def _add_pool(populations: _Populations, name: str, pool: nn.Module, channels: int) -> None:
+def _add_pool(
+    populations: _Populations, name: str, pool: nn.Module, channels: int, sources: tuple[str, ...]
+) -> tuple[str, ...]:
     if type(pool) is nn.Identity:
-        return
+        return sources
     if type(pool) is not nn.MaxPool2d or pool.ceil_mode:
         raise _unsupported(name, pool, "MaxPool2d without ceil_mode, or Identity")
     kernel = _pair(pool.kernel_size)
@@ -130,21 +196,26 @@ def _add_pool(populations: _Populations, name: str, pool: nn.Module, channels: i
         dilation=_pair(pool.dilation),
         groups=channels,
     )
-    populations.add(name, synapse, RELAY)
+    return populations.add(name, synapse, RELAY, sources)
 
 
-def _add_linear(populations: _Populations, name: str, module: SpikingLinear) -> None:
+def _add_linear(
+    populations: _Populations, name: str, module: SpikingLinear, sources: tuple[str, ...]
+) -> tuple[str, ...]:
     linear = module.linear
     if type(linear) is not nn.Linear:
         raise _unsupported(f"{name}.linear", linear, "Linear")
     gain, neuron = _neuron(f"{name}.neuron", module.neuron)
     bias = None if linear.bias is None else gain * _array(linear.bias)
-    populations.add(f"{name}.neuron", LinearSynapse(gain * _array(linear.weight), bias), neuron)
+    return populations.add(f"{name}.neuron", LinearSynapse(gain * _array(linear.weight), bias), neuron, sources)
 
 
-_MODULES: dict[type[nn.Module], Callable[[_Populations, str, Any], None]] = {
+_MODULES: dict[type[nn.Module], Callable[[_Populations, str, Any, tuple[str, ...]], tuple[str, ...]]] = {
     SpikingConv2d: _add_conv,
     SpikingLinear: _add_linear,
+    SewBlock: _add_block,
+    SewStage: _add_children,
+    nn.Sequential: _add_children,
 }
 
 
@@ -153,6 +224,11 @@ def _neuron(name: str, module: SpikingNeuron) -> tuple[float, Neuron]:
     if type(module) is not SpikingNeuron:
         raise _unsupported(name, module, "SpikingNeuron")
     config = module.config
+    if config.leak_per == "channel":
+        raise UnsupportedLayerError(
+            f"{name!r} learns a leak for every channel; a population has one leak, as the chip's neurons do. Train it "
+            "with leak_per='layer'."
+        )
     leak = float(module.leak.detach().double())
     neuron = Neuron(
         leak=leak,
@@ -172,6 +248,17 @@ def _head_name(model: FaceModel, head: str | None) -> str:
     if head not in names:
         raise unknown_name("head", head, names)
     return head
+
+
+def _readout_leak(model: FaceModel, head: str) -> float | None:
+    """The leak of a readout that reads as the head's temporal part does."""
+    part = model.temporal_part(head)
+    name = "temporal" if part is model.temporal else f"temporal.{head}"
+    if type(part) is LeakyReadout:
+        return float(part.leak.detach().double())
+    if type(part) not in (MeanOverTime, EveryStep):
+        raise _unsupported(name, part, "MeanOverTime, EveryStep or LeakyReadout")
+    return None if type(part) is MeanOverTime else 1.0
 
 
 def _head_matrix(name: str, head: nn.Module, num_features: int) -> tuple[np.ndarray, np.ndarray]:

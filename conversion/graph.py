@@ -16,7 +16,7 @@ For population l, per neuron, with I[t] the sum of its connections:
     v[0] = initial_voltage
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,6 +34,7 @@ __all__ = [
     "Readout",
     "SpikingGraph",
     "Synapse",
+    "repeats_weights",
 ]
 
 INPUT = "input"
@@ -118,6 +119,15 @@ class Connection:
     synapse: Synapse
 
 
+def repeats_weights(inputs: Sequence[Connection], place: int) -> bool:
+    """Whether a connection has the weights of an earlier one among the connections into its population.
+
+    So it is where a sum of spikes is read: conv(a + b) = conv(a) + conv(b).
+    """
+    synapse = inputs[place].synapse
+    return any(_has_weights_of(earlier.synapse, synapse) for earlier in inputs[:place])
+
+
 @dataclass(frozen=True, slots=True)
 class Neuron:
     """The neuron model of a population; see the module's equations.
@@ -156,22 +166,81 @@ class Population:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readout:
-    """The answer, read by the host: mean over time of `weight @ spikes + bias`; no neurons.
+    """The answer, read by the host from the spikes of one population; no neurons on the chip.
+
+    With W the weight, b the bias and s the spikes:
+
+        leak None:  y = mean over t of (W s[t] + b), one answer a sample
+        leak a:     f[t] = f[t-1] - a (f[t-1] - W s[t]),  y[t] = f[t] + b,  f[-1] = 0,
+                    an answer at every step; a = 1 reads each step by itself
 
     Attributes:
         source: the population it reads, flattened in (C, H, W) order.
-        weight: float64 [K, N].
-        bias: float64 [K].
+        weight: float64 [K, N]; or [O, C, k, k], k odd: a correlation over the source's maps that
+            keeps their size, and K = O H W.
+        bias: float64 [K], or [O] of a correlation.
+        leak: see above.
+
+    Raises:
+        ConversionError: if the leak is not above 0 and at most 1, or a kernel is not square and odd.
     """
 
     source: str
     weight: np.ndarray
     bias: np.ndarray
+    leak: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.leak is not None and not 0 < self.leak <= 1:
+            raise ConversionError(f"a readout's leak must lie in 0..1, above 0, or be None; got {self.leak}.")
+        if self.weight.ndim == 4 and (self.weight.shape[2] != self.weight.shape[3] or self.weight.shape[2] % 2 == 0):
+            raise ConversionError(f"a readout's kernel must be square and odd; got {self.weight.shape[2:]}.")
+
+    @property
+    def keeps_steps(self) -> bool:
+        """There is an answer at every step, not one a sample."""
+        return self.leak is not None
+
+    @property
+    def synapse(self) -> Synapse:
+        """The weights as a connection."""
+        if self.weight.ndim == 2:
+            return LinearSynapse(self.weight, self.bias)
+        side = self.weight.shape[2] // 2
+        return Conv2dSynapse(self.weight, self.bias, padding=(side, side))
 
     def __call__(self, spikes: np.ndarray) -> np.ndarray:
-        """[T, B, *shape] spikes -> [B, K] answers."""
-        rates = spikes.reshape(*spikes.shape[:2], -1).mean(axis=0, dtype=np.float64)
-        return np.asarray(rates @ self.weight.T + self.bias)
+        """[T, B, *shape] spikes -> answers [B, K], or [T, B, K] of every step."""
+        if self.keeps_steps:
+            return self.step_answers(spikes)
+        return self._currents(spikes.mean(axis=0, dtype=np.float64)) + self._biases(spikes)
+
+    def step_answers(self, spikes: np.ndarray) -> np.ndarray:
+        """[T, B, *shape] spikes -> the answer at every step, [T, B, K]; without a leak each step's own."""
+        currents = self._currents(spikes.reshape(-1, *spikes.shape[2:]).astype(np.float64))
+        currents = currents.reshape(*spikes.shape[:2], -1)
+        if self.leak is not None and self.leak < 1:
+            potential = np.zeros_like(currents[0])
+            for step, current in enumerate(currents):
+                potential = potential - self.leak * (potential - current)
+                currents[step] = potential
+        return np.asarray(currents + self._biases(spikes))
+
+    def _currents(self, spikes: np.ndarray) -> np.ndarray:
+        """[F, *shape] -> [F, K], without the bias."""
+        if self.weight.ndim == 2:
+            return np.asarray(spikes.reshape(len(spikes), -1) @ self.weight.T)
+        height, width = spikes.shape[2:]
+        side = self.weight.shape[2] // 2
+        padded = np.pad(spikes, ((0, 0), (0, 0), (side, side), (side, side)))
+        total = np.zeros((len(spikes), len(self.weight), height, width))
+        for row, column in np.ndindex(*self.weight.shape[2:]):
+            seen = padded[:, :, row : row + height, column : column + width]
+            total += np.einsum("oc,fchw->fohw", self.weight[:, :, row, column], seen, optimize=True)
+        return total.reshape(len(spikes), -1)
+
+    def _biases(self, spikes: np.ndarray) -> np.ndarray:
+        return self.bias if self.weight.ndim == 2 else np.repeat(self.bias, int(np.prod(spikes.shape[3:])))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,8 +284,7 @@ class SpikingGraph:
             shapes[population.name] = population.shape
         if self.readout.source not in shapes:
             raise ConversionError(f"the readout reads {self.readout.source!r}, which is not in the graph.")
-        if self.readout.weight.shape[1] != int(np.prod(shapes[self.readout.source])):
-            raise ConversionError("the readout's weight does not fit the population that it reads.")
+        self.readout.synapse.output_shape(shapes[self.readout.source])
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         """The shape of a population, or of the input."""
@@ -234,3 +302,16 @@ class SpikingGraph:
         if name == INPUT:
             return 0
         return 1 + max(self.depth(connection.source) for connection in self.population(name).inputs)
+
+
+def _has_weights_of(one: Synapse, other: Synapse) -> bool:
+    if type(one) is not type(other) or not np.array_equal(one.weight, other.weight):
+        return False
+    if isinstance(one, LinearSynapse) or isinstance(other, LinearSynapse):
+        return True
+    return (one.stride, one.padding, one.dilation, one.groups) == (
+        other.stride,
+        other.padding,
+        other.dilation,
+        other.groups,
+    )

@@ -59,6 +59,7 @@ def save_graph(graph: SpikingGraph, path: Path) -> None:
         "input_shape": graph.input_shape,
         "populations": populations,
         "readout": graph.readout.source,
+        "readout_leak": graph.readout.leak,
         "metadata": dict(graph.metadata),
     }
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
@@ -83,13 +84,20 @@ def load_graph(path: Path) -> SpikingGraph:
             populations=tuple(_population(i, entry, arrays) for i, entry in enumerate(header["populations"])),
             readout=Readout(
                 source=header["readout"],
-                weight=_floats(arrays, "readout.weight", 2),
+                weight=_floats(arrays, "readout.weight", 2, 4),
                 bias=_floats(arrays, "readout.bias", 1),
+                leak=_leak(header.get("readout_leak")),
             ),
             metadata={str(key): value for key, value in header["metadata"].items()},
         )
     except (KeyError, TypeError, AttributeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"'{path.name}' is not a spiking graph, or is damaged: {error!r}") from error
+
+
+def _leak(value: Any) -> float | None:
+    if value is not None and type(value) not in (int, float):
+        raise DataError(f"the readout's leak must be a number or null; got {value!r}.")
+    return value
 
 
 def _geometry(synapse: Synapse) -> dict[str, Any]:
@@ -150,8 +158,9 @@ def _sizes(values: list[int], *, low: int = 1) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _floats(arrays: Mapping[str, np.ndarray], name: str, num_axes: int) -> np.ndarray:
+def _floats(arrays: Mapping[str, np.ndarray], name: str, *num_axes: int) -> np.ndarray:
     array = arrays[name]
-    if array.dtype.kind != "f" or array.ndim != num_axes or not np.isfinite(array).all():
-        raise DataError(f"array {name!r} must be finite floats over {num_axes} axes; got {array.dtype} {array.shape}.")
+    if array.dtype.kind != "f" or array.ndim not in num_axes or not np.isfinite(array).all():
+        axes = " or ".join(map(str, num_axes))
+        raise DataError(f"array {name!r} must be finite floats over {axes} axes; got {array.dtype} {array.shape}.")
     return array

@@ -11,8 +11,15 @@ by forward Euler with that dt gets the graph's own update:
     relay, OR-pool          LIF with tau = dt
 
 Every array has its full shape, kernel sizes are pairs, grouped kernels are written block
-by block into an ungrouped one, and node names sort in execution order. The last Affine
-node is the readout: its mean over time is the answer.
+by block into an ungrouped one, and node names sort in execution order. Two connections into
+one population (a residual) are two weight nodes with an edge each into its neuron node; only
+the first has a bias. The last Affine node is the readout: its mean over time is the answer, or,
+where the metadata says so, every step of it. A readout that leaks has an LI node in front of its Affine:
+
+    LI, tau = dt / leak, r = 1, v_leak = 0:     f' = f + dt/tau (-f + s)
+
+snntorch 1.0.0 reads two edges into one neuron node rightly and refuses LI; norse 1.1.0 reads
+neither as NIR defines them.
 
 Source: Pedersen et al. 2024, Nature Communications 15:8122 (the primitives).
 """
@@ -24,14 +31,17 @@ from pathlib import Path
 import nir
 import numpy as np
 
-from conversion.graph import INPUT, Conv2dSynapse, LinearSynapse, Population, SpikingGraph, Synapse
+from conversion.graph import INPUT, Conv2dSynapse, LinearSynapse, Population, Readout, SpikingGraph, Synapse
 from snnface.errors import ConfigError, UnsupportedLayerError
 from snnface.files import atomic_path
 
-__all__ = ["DEFAULT_DT_S", "block_diagonal", "nir_from_graph", "write_nir"]
+__all__ = ["DEFAULT_DT_S", "MEAN_READOUT", "STEP_READOUT", "block_diagonal", "nir_from_graph", "write_nir"]
 
 DEFAULT_DT_S = 1e-4
 """The time step that snntorch's importer assumes (snntorch 1.0.0)."""
+
+MEAN_READOUT = "mean over time of the output"
+STEP_READOUT = "every step of the output"
 
 
 def nir_from_graph(
@@ -63,15 +73,16 @@ def nir_from_graph(
             for link in population.inputs
         ]
         writer.add_population(population.name, node, links)
-    readout = LinearSynapse(weight=graph.readout.weight, bias=graph.readout.bias)
-    answers = writer.add_synapse(graph.readout.source, graph.shape_of(graph.readout.source), readout)
-    writer.add("output", nir.Output(output_type={"output": np.array([len(graph.readout.bias)])}), [answers])
+    read = graph.shape_of(graph.readout.source)
+    answers = writer.add_readout(graph.readout, read, dt_s)
+    shape = graph.readout.synapse.output_shape(read)
+    writer.add("output", nir.Output(output_type={"output": np.array(shape)}), [answers])
     metadata = {
         "writer": "snnface",
         "dt": float(dt_s),
         "comparison": ">",
         "reset": "zero",
-        "readout": "mean over time of the output",
+        "readout": STEP_READOUT if graph.readout.keeps_steps else MEAN_READOUT,
     }
     if graph.metadata:
         metadata["graph"] = dict(graph.metadata)
@@ -122,8 +133,18 @@ class _Writer:
         self._edges += [(source, index) for source in sources]
         return index
 
+    def add_readout(self, readout: Readout, shape: tuple[int, ...], dt_s: float) -> int:
+        start = self._populations[readout.source]
+        if readout.leak is not None and readout.leak < 1:
+            zeros = np.zeros(shape)
+            leaky = nir.LI(tau=np.full(shape, dt_s / readout.leak), r=np.ones(shape), v_leak=zeros)
+            start = self.add("li", leaky, [start])
+        return self._add_weights(start, readout.source, shape, readout.synapse)
+
     def add_synapse(self, source: str, shape: tuple[int, ...], synapse: Synapse) -> int:
-        start = self._populations[source]
+        return self._add_weights(self._populations[source], source, shape, synapse)
+
+    def _add_weights(self, start: int, source: str, shape: tuple[int, ...], synapse: Synapse) -> int:
         if isinstance(synapse, Conv2dSynapse):
             return self.add("conv", _conv_node(source, synapse, shape), [start])
         if len(shape) > 1:

@@ -6,7 +6,8 @@
 Between two neuron nodes (or the input and one) stand exactly one Conv2d, Affine or Linear,
 and any number of SumPool2d, AvgPool2d (folded into the weights behind them), uniform Scale
 and Flatten in front of it; a neuron read directly becomes a one-to-one connection. The
-weights between the last neurons and the output are the readout.
+weights between the last neurons and the output are the readout; an LI node directly behind
+those neurons is its leak.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ import nir
 import numpy as np
 
 from conversion.array_file import MAX_BYTES
-from conversion.graph import INPUT, Connection, Neuron, Population, Readout, SpikingGraph
+from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph, Synapse
+from conversion.nir_export import STEP_READOUT
 from conversion.nir_weights import (
     BEFORE_WEIGHTS,
     WEIGHTS,
@@ -34,7 +36,7 @@ from snnface.errors import ConversionError, DataError, DatasetNotFoundError, Uns
 __all__ = ["graph_from_nir", "read_nir"]
 
 _NEURONS = (nir.LIF, nir.IF)
-_SUPPORTED = (nir.Input, nir.Output, *_NEURONS, *WEIGHTS, *BEFORE_WEIGHTS)
+_SUPPORTED = (nir.Input, nir.Output, *_NEURONS, nir.LI, *WEIGHTS, *BEFORE_WEIGHTS)
 _BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, RuntimeError)
 _ROUNDING = 8 * np.finfo(np.float64).eps
 
@@ -221,13 +223,33 @@ class _Reader:
             raise UnsupportedLayerError(
                 f"the output {name!r} must have one edge into it; it has {len(self._before[name])}."
             )
-        link = self._connection(self._before[name][0], name, np.ones(()))
-        synapse = with_readout_weights(name, link.synapse, self._shapes[link.source])
+        source, chain = self._chain(self._before[name][0])
+        leak, gain = None, np.ones(1)
+        if chain and isinstance(self._graph.nodes[chain[0]], nir.LI):
+            node = self._graph.nodes[chain[0]]
+            require_values(chain[0], node, "r", lambda r: r == r, "must be a number")
+            leak, gain = _leak(chain[0], node, self._dt_s), np.asarray(node.r)
+            chain = chain[1:]
+        elif _plain(self._graph.metadata.get("readout")) == STEP_READOUT:
+            leak = 1.0
+        shape = self._shapes[source]
+        synapse = with_readout_weights(name, self._synapse(chain, source, name), shape)
         bias = np.zeros(len(synapse.weight)) if synapse.bias is None else synapse.bias
-        self._readout = Readout(source=link.source, weight=synapse.weight, bias=bias)
+        if isinstance(synapse, LinearSynapse):
+            weight = synapse.weight * np.broadcast_to(gain, shape).reshape(-1)
+        elif np.all(gain == gain.flat[0]):
+            weight = synapse.weight * gain.flat[0]
+        else:
+            raise UnsupportedLayerError(f"r of the LI node in front of {chain[-1]!r} must be one number.")
+        self._readout = Readout(source=source, weight=weight, bias=bias, leak=leak)
 
     def _connection(self, start: str, target: str, gain: np.ndarray) -> Connection:
         """The connection that ends with node `start`, into `target`."""
+        source, chain = self._chain(start)
+        return Connection(source, with_gain(target, self._synapse(chain, source, target), gain, self._shapes[source]))
+
+    def _chain(self, start: str) -> tuple[str, list[str]]:
+        """The population (or the input) in front of node `start`, and the nodes from there to it."""
         chain: list[str] = []
         name = start
         while name not in self._names:
@@ -237,9 +259,16 @@ class _Reader:
                     f"node {name!r} has {len(self._before[name])} edges into it; only neurons add up several inputs."
                 )
             name = self._before[name][0]
-        source = self._names[name]
-        synapse = synapse_from_nodes([(n, self._graph.nodes[n]) for n in chain], self._shapes[source], target)
-        return Connection(source, with_gain(target, synapse, gain, self._shapes[source]))
+        return self._names[name], chain
+
+    def _synapse(self, chain: list[str], source: str, target: str) -> Synapse:
+        for name in chain:
+            if isinstance(self._graph.nodes[name], nir.LI):
+                raise UnsupportedLayerError(
+                    f"node {name!r} (LI) sends a potential, not spikes; only the output may read one, through weights "
+                    "behind an LI that itself reads neurons. Put neurons that spike in its place."
+                )
+        return synapse_from_nodes([(name, self._graph.nodes[name]) for name in chain], self._shapes[source], target)
 
 
 def _neuron(name: str, node: nir.NIRNode, dt_s: float) -> tuple[Neuron, np.ndarray]:
@@ -249,15 +278,7 @@ def _neuron(name: str, node: nir.NIRNode, dt_s: float) -> tuple[Neuron, np.ndarr
     require_values(name, node, "v_threshold", lambda v: v == v, "must be a number")
     leak, gain = 0.0, dt_s * node.r
     if isinstance(node, nir.LIF):
-        require_values(name, node, "v_leak", lambda v: v == 0, "must be 0: the graph's neurons rest at 0")
-        require_values(name, node, "tau", lambda tau: tau > 0, "must be positive")
-        require_values(name, node, "tau", lambda tau: tau == tau.flat[0], "must be the same for all neurons of a node")
-        leak = _snapped(dt_s / float(node.tau.flat[0]))
-        if leak > 1:
-            raise UnsupportedLayerError(
-                f"node {name!r} has tau = {node.tau.flat[0]} s, below the time step of {dt_s} s; forward Euler would "
-                "overshoot. Use a smaller step."
-            )
+        leak = _leak(name, node, dt_s)
         gain = leak * node.r
     threshold = float(node.v_threshold.flat[0])
     if not np.all(node.v_threshold == threshold):
@@ -265,6 +286,20 @@ def _neuron(name: str, node: nir.NIRNode, dt_s: float) -> tuple[Neuron, np.ndarr
         gain, threshold = gain / node.v_threshold, 1.0
     is_relay = bool(_plain(node.metadata.get("is_relay", 0)))
     return Neuron(leak=leak, threshold=threshold, is_relay=is_relay), _snapped_array(np.asarray(gain))
+
+
+def _leak(name: str, node: nir.LIF | nir.LI, dt_s: float) -> float:
+    """dt / tau of a node that leaks towards 0."""
+    require_values(name, node, "v_leak", lambda v: v == 0, "must be 0: the graph's neurons rest at 0")
+    require_values(name, node, "tau", lambda tau: tau > 0, "must be positive")
+    require_values(name, node, "tau", lambda tau: tau == tau.flat[0], "must be the same for all neurons of a node")
+    leak = _snapped(dt_s / float(node.tau.flat[0]))
+    if leak > 1:
+        raise UnsupportedLayerError(
+            f"node {name!r} has tau = {node.tau.flat[0]} s, below the time step of {dt_s} s; forward Euler would "
+            "overshoot. Use a smaller step."
+        )
+    return leak
 
 
 def _snapped(value: float) -> float:

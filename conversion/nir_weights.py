@@ -113,19 +113,28 @@ def _identity(target: str, shape: tuple[int, ...], is_flat: bool) -> Synapse:
     return LinearSynapse(np.eye(size))
 
 
-def with_readout_weights(name: str, synapse: Synapse, shape: tuple[int, ...]) -> LinearSynapse:
-    """The full matrix of a readout; neurons read directly get one-to-one weights.
+def with_readout_weights(name: str, synapse: Synapse, shape: tuple[int, ...]) -> Synapse:
+    """The weights of a readout, a full matrix or a convolution that keeps the size of the maps.
+
+    Neurons read directly get one-to-one weights.
 
     Raises:
         UnsupportedLayerError: if the output `name` reads any other convolution.
     """
     if isinstance(synapse, LinearSynapse):
         return synapse
-    if synapse.weight.shape[2:] != (1, 1) or synapse.groups != shape[0] or synapse.bias is not None:
-        raise UnsupportedLayerError(f"the output {name!r} reads a convolution; a readout is a full weight matrix.")
-    identity = _identity(name, shape, is_flat=True)
-    assert isinstance(identity, LinearSynapse)
-    return LinearSynapse(identity.weight * synapse.weight.flat[0])
+    if synapse.weight.shape[2:] == (1, 1) and synapse.groups == shape[0] and synapse.bias is None:
+        identity = _identity(name, shape, is_flat=True)
+        assert isinstance(identity, LinearSynapse)
+        return LinearSynapse(identity.weight * synapse.weight.flat[0])
+    rows, columns = synapse.weight.shape[2:]
+    plain = (synapse.stride, synapse.dilation, synapse.groups) == ((1, 1), (1, 1), 1)
+    if not plain or rows != columns or rows % 2 == 0 or synapse.padding != (rows // 2, columns // 2):
+        raise UnsupportedLayerError(
+            f"the output {name!r} reads a convolution that does not keep the size of its maps; a readout is a full "
+            "weight matrix, or a square, odd kernel with stride 1 and the padding that keeps the size."
+        )
+    return synapse
 
 
 def with_gain(target: str, synapse: Synapse, gain: np.ndarray, shape: tuple[int, ...]) -> Synapse:

@@ -1,12 +1,7 @@
 """From float weights to the integers of a Loihi-like chip: the only lossy step, and its report.
 
-Per population, with one scale S for all connections into it:
-
-    W_int = g round(S W / g), g = 2^(9 - weight_bits), clipped to -256 .. 256 - g   (mixed signs)
-    dv = round(4096 leak) in 0..4095,   du = 4095 (no current memory)
-    bias in state units B = 64 S b = bias_mant 2^bias_exp, the smallest bias_exp that fits
-    vth = round(S V); without leak and bias, floor(S V) (or ceil(S V) - 1 for `>=`): the
-          voltage is then a whole number of weight units, and comparing stays exact
+Per population the rules of `snnface.spiking.quantisation`, with one scale S for all
+connections into it and du = 4095 (no current memory); quantisation-aware training follows the same.
 
 Default scale: S = (256 - g) / max|W|, or, where a smaller one puts every weight exactly on
 the grid (weights trained on it), that one. It is made smaller where the threshold or the
@@ -23,13 +18,11 @@ import numpy as np
 
 from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Population, SpikingGraph, Synapse
 from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
-from conversion.layer_scale import layer_scale
 from snnface.errors import ConfigError, UnsupportedLayerError
+from snnface.spiking.quantisation import integer_layer
 
 __all__ = ["QuantizeConfig", "Quantized", "QuantizedLayer", "quantize"]
 
-_MAX_MANTISSA = 4095
-_MAX_EXPONENT = 7
 _STATE_LIMIT = 2**23
 
 
@@ -229,42 +222,34 @@ def _quantize_population(
     neuron = population.neuron
     weights = [np.asarray(link.synapse.weight, dtype=np.float64) for link in population.inputs]
     bias = _total_bias(population)
-    clip = config.clip_percentile if percentile is None else percentile
-    scale, limited_by = layer_scale(weights, bias, neuron.threshold, step=config.step, clip_percentile=clip)
-    low, high = -256, 256 - config.step
-    rounded = [config.step * np.round(scale * weight / config.step) for weight in weights]
-    integers = [np.clip(weight, low, high).astype(np.int64) for weight in rounded]
-    mantissa, exponent = _bias_numbers(np.asarray(64 * scale * bias))
-    dv = int(np.clip(np.round(4096 * neuron.leak), 0, 4095))
-    # Without leak and bias v is a whole number of weight units, and these comparisons are exact.
-    is_whole = dv == 0 and not mantissa.any()
-    vth = _threshold(scale * neuron.threshold, is_whole, neuron.fires_on_equality)
+    layer = integer_layer(
+        weights,
+        bias,
+        leak=neuron.leak,
+        threshold=neuron.threshold,
+        fires_on_equality=neuron.fires_on_equality,
+        step=config.step,
+        clip_percentile=config.clip_percentile if percentile is None else percentile,
+    )
+    scale, integers = layer.scale, list(layer.weights)
     flat, flat_int = (np.concatenate([w.ravel() for w in group]) for group in (weights, integers))
-    layer = QuantizedLayer(
+    bias_error = np.ldexp(layer.bias_mant, layer.bias_exp) / (64 * scale) - bias
+    report = QuantizedLayer(
         name=population.name,
         scale=scale,
-        limited_by=limited_by,
+        limited_by=layer.limited_by,
         num_weights=flat.size,
-        num_clipped=sum(int(np.count_nonzero((r < low) | (r > high))) for r in rounded),
+        num_clipped=layer.num_clipped,
         num_zeroed=int(np.count_nonzero((flat != 0) & (flat_int == 0))),
         weight_error=_norm(flat_int / scale - flat) / max(_norm(flat), 1e-300),
-        threshold_error=vth / (scale * neuron.threshold) - 1,
-        leak_error=dv / 4096 - neuron.leak,
-        bias_error=_largest(np.asarray(np.ldexp(mantissa, exponent) / (64 * scale) - bias)) / neuron.threshold,
-        comparison_is_exact=is_whole or not neuron.fires_on_equality,
+        threshold_error=layer.vth / (scale * neuron.threshold) - 1,
+        leak_error=layer.dv / 4096 - neuron.leak,
+        bias_error=float(np.abs(bias_error).max(initial=0.0)) / neuron.threshold,
+        comparison_is_exact=layer.comparison_is_exact,
         worst_current=_worst_current(population, integers, config),
     )
-    numbers = IntegerNeuron(4095, dv, vth, mantissa, exponent, neuron.is_relay)
-    return _with_integers(population, integers, numbers), layer
-
-
-def _threshold(value: float, is_whole: bool, fires_on_equality: bool) -> int:
-    nearest = round(value)
-    if not is_whole:
-        return nearest
-    # S V that is a whole number but for rounding counts as that number.
-    exact = float(nearest) if abs(value - nearest) < 1e-9 * max(value, 1) else value
-    return int(np.ceil(exact)) - 1 if fires_on_equality else int(np.floor(exact))
+    numbers = IntegerNeuron(4095, layer.dv, layer.vth, layer.bias_mant, layer.bias_exp, neuron.is_relay)
+    return _with_integers(population, integers, numbers), report
 
 
 def _total_bias(population: Population) -> np.ndarray:
@@ -276,19 +261,8 @@ def _total_bias(population: Population) -> np.ndarray:
     return total[:, None, None] if len(population.shape) == 3 else total
 
 
-def _bias_numbers(bias: np.ndarray) -> tuple[np.ndarray, int]:
-    """bias in state units -> (bias_mant, bias_exp), the smallest exponent that fits."""
-    largest = _largest(bias)
-    exponent = next(e for e in range(_MAX_EXPONENT + 1) if round(largest / 2**e) <= _MAX_MANTISSA)
-    return np.asarray(np.round(bias / 2**exponent), dtype=np.int64), exponent
-
-
 def _norm(values: np.ndarray) -> float:
     return float(np.linalg.norm(values))
-
-
-def _largest(values: np.ndarray) -> float:
-    return float(np.abs(values).max(initial=0.0))
 
 
 def _worst_current(population: Population, weights: list[np.ndarray], config: QuantizeConfig) -> int:

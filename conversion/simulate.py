@@ -32,22 +32,25 @@ class Simulation:
         spikes: uint8 [T, B, *shape], for the populations that were kept.
         voltage: after the last step, float64 [B, *shape], for the same populations.
         num_spikes: total per population, always all of them.
-        step_answers: `weight @ spikes + bias` of every step, float64 [T, B, K].
+        step_answers: the readout's answer at every step, float64 [T, B, K]; see `Readout.step_answers`.
+        keeps_steps: the answers are those of every step, not their mean.
     """
 
     spikes: Mapping[str, np.ndarray]
     voltage: Mapping[str, np.ndarray]
     num_spikes: Mapping[str, int]
     step_answers: np.ndarray
+    keeps_steps: bool = False
 
     @property
     def answers(self) -> np.ndarray:
-        """The readout, float64 [B, K]: the mean over all steps."""
-        return np.asarray(self.step_answers.mean(axis=0))
+        """The readout, float64: the mean over all steps [B, K], or every step's [T, B, K]."""
+        return self.step_answers if self.keeps_steps else np.asarray(self.step_answers.mean(axis=0))
 
     def answers_after(self, num_steps: int) -> np.ndarray:
-        """The readout if the run had ended after `num_steps`, float64 [B, K]."""
-        return np.asarray(self.step_answers[:num_steps].mean(axis=0))
+        """The readout if the run had ended after `num_steps`: the mean [B, K], or every step's [num_steps, B, K]."""
+        answers = self.step_answers[:num_steps]
+        return answers if self.keeps_steps else np.asarray(answers.mean(axis=0))
 
 
 def simulate(
@@ -81,6 +84,7 @@ def simulate(
         voltage={name: np.concatenate([part.voltage[name] for part in parts], axis=0) for name in kept},
         num_spikes={name: sum(part.num_spikes[name] for part in parts) for name in parts[0].num_spikes},
         step_answers=np.concatenate([part.step_answers for part in parts], axis=1),
+        keeps_steps=graph.readout.keeps_steps,
     )
 
 
@@ -124,13 +128,12 @@ def _run_chunk(graph: SpikingGraph, inputs: np.ndarray, keep: tuple[str, ...], d
         assert isinstance(current, Tensor)
         current = current.expand(num_steps, *current.shape[1:])
         trains[population.name], voltages[population.name] = _run_neurons(current, population.neuron)
-    read = trains[graph.readout.source].to(torch.float64).flatten(2)
-    answers = read @ torch.as_tensor(graph.readout.weight).T + torch.as_tensor(graph.readout.bias)
+    read = trains[graph.readout.source]
     return Simulation(
         spikes={name: trains[name].numpy() for name in keep},
         voltage={name: voltages[name].to(torch.float64).numpy() for name in keep},
         num_spikes={name: int(torch.count_nonzero(trains[name])) for name in voltages},
-        step_answers=answers.expand(num_steps, *answers.shape[1:]).numpy(),
+        step_answers=graph.readout.step_answers(read.expand(num_steps, *read.shape[1:]).numpy()),
     )
 
 

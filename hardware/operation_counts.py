@@ -20,7 +20,13 @@ Definitions, for a connection with input s_i[t] and fan-out F_i (see `hardware.f
 
 Relays (OR-pooling, delays) are layers with real connections and are counted, marked
 "relay". The readout is a layer of its own, marked "readout": one addition per spike and
-answer, one bias addition per answer and inference.
+answer, one bias addition per answer and inference, or per answer and step where it answers
+at every step.
+
+A connection that repeats the weights of an earlier one into the same population (a
+residual's sum is read through two connections, as conv(a + b) = conv(a) + conv(b)) stores
+nothing and adds nothing to `dense`: an ANN of this shape adds first and multiplies once.
+What its events touch is counted in full.
 """
 
 from dataclasses import dataclass, replace
@@ -102,7 +108,7 @@ class ConnectionOperations:
 
     Attributes:
         source: where its events come from.
-        num_weights, num_zero_weights, num_biases: sizes of the stored arrays.
+        num_weights, num_zero_weights, num_biases: sizes of the stored arrays; 0 where weights are repeated.
         dense: connections used in one pass of an ANN of this shape, padding not counted.
         dense_pad: the same with padding counted.
         max_fan_out: the largest F_i.
@@ -145,7 +151,8 @@ class LayerOperations:
 
     Attributes:
         num_decays: multiplications per neuron update that leaks cost.
-        biases_per_step: neurons whose bias is not zero (per inference for the readout).
+        biases_per_step: neurons whose bias is not zero.
+        adds_bias_once: per inference instead of per step (a readout that means over time).
         weight_bits, state_bits: storage of a weight, and of one neuron's state.
         steps: steps that each sample had.
         spikes: spikes fired, per sample.
@@ -166,6 +173,7 @@ class LayerOperations:
     spikes: Int64[np.ndarray, " B"]
     neuron_spikes: Int64[np.ndarray, " N"]
     updates_active: Int64[np.ndarray, " B"]
+    adds_bias_once: bool = False
 
     @property
     def num_parameters(self) -> int:
@@ -218,9 +226,9 @@ class LayerOperations:
             case "updates_active":
                 return self.updates_active
             case "bias_adds":
-                return self.biases_per_step * (np.ones_like(self.steps) if self.kind == "readout" else self.steps)
+                return self.biases_per_step * (np.ones_like(self.steps) if self.adds_bias_once else self.steps)
             case "leak_multiplies":
-                return self.num_decays * self.num_neurons * self.steps
+                return self.num_decays * int(np.prod(self.shape)) * self.steps
         raise DataError(f"a count must be one of {', '.join(QUANTITIES)}; got {quantity!r}.")
 
     def mean(self, quantity: str) -> float:

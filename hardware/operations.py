@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int64
 
-from conversion.graph import INPUT, LinearSynapse, Population, Readout, SpikingGraph, Synapse
+from conversion.graph import INPUT, LinearSynapse, Population, Readout, SpikingGraph, Synapse, repeats_weights
 from conversion.integer_graph import IntegerGraph, IntegerPopulation
 from hardware.fan_out import Reach, dense_with_padding, fan_out, fan_out_nonzero
 from hardware.operation_counts import ConnectionOperations, EventType, LayerOperations, NetworkOperations
@@ -53,8 +53,11 @@ def count_operations(
     num_steps, num_samples = input_spikes.shape[:2]
     steps = np.full(num_samples, num_steps, np.int64)
 
-    def connection(source: str, synapse: Synapse) -> ConnectionOperations:
-        return _count_connection(source, synapse, graph.shape_of(source), counts[source], types[source])
+    def connection(source: str, synapse: Synapse, *, is_repeated: bool = False) -> ConnectionOperations:
+        counted = _count_connection(source, synapse, graph.shape_of(source), counts[source], types[source])
+        if is_repeated:
+            return replace(counted, num_weights=0, num_zero_weights=0, dense=0, dense_pad=0)
+        return counted
 
     layers = [
         LayerOperations(
@@ -66,7 +69,10 @@ def count_operations(
             biases_per_step=_biases_per_step(population),
             weight_bits=8 if isinstance(graph, IntegerGraph) else 32,
             state_bits=STATE_BITS_LOIHI if isinstance(graph, IntegerGraph) else STATE_BITS_FLOAT,
-            connections=tuple(connection(c.source, c.synapse) for c in population.inputs),
+            connections=tuple(
+                connection(link.source, link.synapse, is_repeated=repeats_weights(population.inputs, place))
+                for place, link in enumerate(population.inputs)
+            ),
             steps=steps,
             spikes=counts[population.name].sum(axis=1),
             neuron_spikes=counts[population.name].sum(axis=0),
@@ -75,7 +81,7 @@ def count_operations(
         for population in graph.populations
     ]
     readout = graph.readout
-    layers.append(_readout_layer(readout, connection(readout.source, LinearSynapse(readout.weight)), steps))
+    layers.append(_readout_layer(readout, connection(readout.source, readout.synapse), graph, steps))
     return NetworkOperations(layers=tuple(layers), steps=steps)
 
 
@@ -137,22 +143,27 @@ def _count_connection(
 
 
 def _readout_layer(
-    readout: Readout, connection: ConnectionOperations, steps: Int64[np.ndarray, " B"]
+    readout: Readout,
+    connection: ConnectionOperations,
+    graph: SpikingGraph | IntegerGraph,
+    steps: Int64[np.ndarray, " B"],
 ) -> LayerOperations:
+    shape = readout.synapse.output_shape(graph.shape_of(readout.source))
     return LayerOperations(
         name="readout",
         kind="readout",
-        shape=(readout.weight.shape[0],),
+        shape=shape,
         num_neurons=0,
-        num_decays=0,
-        biases_per_step=int(np.count_nonzero(readout.bias)),
+        num_decays=int(readout.leak is not None and readout.leak < 1),
+        biases_per_step=int(np.count_nonzero(readout.bias)) * int(np.prod(shape[1:])),
         weight_bits=32,
         state_bits=0,
-        connections=(replace(connection, num_biases=int(readout.bias.size)),),
+        connections=(connection,),
         steps=steps,
         spikes=np.zeros_like(steps),
         neuron_spikes=np.zeros(0, np.int64),
         updates_active=np.zeros_like(steps),
+        adds_bias_once=not readout.keeps_steps,
     )
 
 

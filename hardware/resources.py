@@ -8,7 +8,8 @@ Loihi 1 stores, for each input axon, the list of weights that it drives in this 
 of up to 64 synapses with 10 bits of header, the weight's bits and, where the targets are
 not consecutive (convolutions), 10 bits of index per synapse, each block rounded up to words
 of 64 bits. A convolution may let axons share a list; "shared" counts one list per input
-channel and core. Borders and strides need lists of their own, so that is a lower bound.
+channel and core, and none for a connection that repeats the weights of another into the same
+population. Borders and strides need lists of their own, so that is a lower bound.
 
 Where a chip's axon limit and memory layout are not published (Loihi 2), weights are counted
 once and as plain bits. That lower bound can prove that a network does not fit, never that
@@ -23,7 +24,7 @@ from itertools import product
 from math import prod
 from typing import Literal
 
-from conversion.graph import Connection, Conv2dSynapse, SpikingGraph
+from conversion.graph import Connection, Conv2dSynapse, SpikingGraph, repeats_weights
 from conversion.integer_graph import IntegerGraph
 from hardware.fan_out import fan_out
 from hardware.target import HardwareTarget
@@ -97,7 +98,16 @@ def chip_fit(graph: SpikingGraph | IntegerGraph, target: HardwareTarget) -> Chip
     """Estimate whether `graph` fits one chip of `target`. The readout is on the host and needs nothing."""
     fits = []
     for population in graph.populations:
-        needs = [_Need(c, graph.shape_of(c.source), population.shape, target.weight_bits) for c in population.inputs]
+        needs = [
+            _Need(
+                link,
+                graph.shape_of(link.source),
+                population.shape,
+                target.weight_bits,
+                is_repeated=repeats_weights(population.inputs, place),
+            )
+            for place, link in enumerate(population.inputs)
+        ]
         estimate = _lower_bound if target.input_axons_per_core is None else _loihi1_estimate
         fits.append(estimate(population.name, population.shape, needs, target))
     cores = sum(fit.cores for fit in fits)
@@ -212,13 +222,20 @@ class _Need:
     """What one connection asks of a core."""
 
     def __init__(
-        self, connection: Connection, input_shape: tuple[int, ...], shape: tuple[int, ...], weight_bits: int
+        self,
+        connection: Connection,
+        input_shape: tuple[int, ...],
+        shape: tuple[int, ...],
+        weight_bits: int,
+        *,
+        is_repeated: bool = False,
     ) -> None:
         self.synapse = connection.synapse
         self.input_shape = input_shape
         self.shape = shape
         self.weight_bits = weight_bits
-        self.num_weights = int(self.synapse.weight.size)
+        self.is_repeated = is_repeated
+        self.num_weights = 0 if is_repeated else int(self.synapse.weight.size)
         self.synapses = int(fan_out(self.synapse, input_shape).sum())
 
     def axons(self, sides: tuple[int, ...]) -> int:
@@ -235,6 +252,8 @@ class _Need:
 
     def shared_bits(self, sides: tuple[int, ...]) -> int:
         """Memory of one core: a list for every input channel of a convolution, for every axon otherwise."""
+        if self.is_repeated:
+            return 0
         if not isinstance(self.synapse, Conv2dSynapse):
             return self.axons(sides) * self._list_bits(sides[0])
         channels = self._input_channels(sides[0])

@@ -26,7 +26,7 @@ class RunResult:
         num_spikes: total per population, over all steps and samples, always all populations.
         voltage: v after the last step, [B, *shape]; int64 on integer backends.
         current: u after the last step, [B, *shape]; empty on float backends.
-        answers: the readout, float64 [B, K].
+        answers: the readout, float64 [B, K], or [T, B, K] where it answers at every step.
         num_folds: how often u left its 24 bits, per population (a scaling error).
         num_saturations: how often v stopped at its limit, per population (likewise).
         seconds: wall time of the simulation; never the latency of hardware.

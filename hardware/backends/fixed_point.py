@@ -176,7 +176,10 @@ class _Results:
         self.num_spikes, self.num_folds, self.num_saturations = (
             {name: np.zeros(batch, dtype=np.int64) for name in shapes} for _ in range(3)
         )
-        self.rates = np.zeros((1, batch, *graph.shape_of(graph.readout.source)))
+        # All that the readout needs: the rates, or, for an answer at every step, the spikes of every step.
+        self.read = np.zeros(
+            (num_steps if graph.readout.keeps_steps else 1, batch, *graph.shape_of(graph.readout.source))
+        )
 
     def add_population(self, name: str, sample: int, train: SpikeTrain, state: LifState) -> None:
         shape = self.voltage[name].shape[1:]
@@ -189,7 +192,8 @@ class _Results:
             self.spikes[name][:, sample] = channels_first(raster, shape)
 
     def add_answer(self, sample: int, train: SpikeTrain) -> None:
-        self.rates[0, sample] = channels_first(train.totals() / self.num_steps, self.rates.shape[2:])
+        flat = train.dense() if self.graph.readout.keeps_steps else train.totals()[None] / self.num_steps
+        self.read[:, sample] = channels_first(flat, self.read.shape[2:])
 
     def finished(self, *, seconds: float) -> RunResult:
         return RunResult(
@@ -197,7 +201,7 @@ class _Results:
             num_spikes=_totals(self.num_spikes),
             voltage=self.voltage,
             current=self.current,
-            answers=self.graph.readout(self.rates),
+            answers=self.graph.readout(self.read),
             num_folds=_totals(self.num_folds),
             num_saturations=_totals(self.num_saturations),
             seconds=seconds,

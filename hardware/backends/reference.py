@@ -51,7 +51,8 @@ class ReferenceBackend:
         start = time.perf_counter()
         num_steps, batch = spikes.shape[:2]
         voltage = {p.name: np.full((batch, *p.shape), float(p.neuron.initial_voltage)) for p in graph.populations}
-        rates = np.zeros((1, batch, *graph.shape_of(graph.readout.source)))
+        # All that the readout needs: the rates, or, for an answer at every step, the spikes of every step.
+        read = np.zeros((num_steps if graph.readout.keeps_steps else 1, batch, *graph.shape_of(graph.readout.source)))
         trains = {name: np.zeros((num_steps, batch, *graph.shape_of(name)), dtype=np.uint8) for name in kept}
         num_spikes = dict.fromkeys(names, 0)
         for step in range(num_steps):
@@ -65,13 +66,13 @@ class ReferenceBackend:
                 num_spikes[name] += int(sent[name].sum())
                 if name in trains:
                     trains[name][step] = sent[name]
-            rates[0] += sent[graph.readout.source]
+            read[step if graph.readout.keeps_steps else 0] += sent[graph.readout.source]
         seconds = time.perf_counter() - start
         return RunResult(
             spikes=trains,
             num_spikes=num_spikes,
             voltage=voltage,
-            answers=graph.readout(rates / num_steps),
+            answers=graph.readout(read if graph.readout.keeps_steps else read / num_steps),
             seconds=seconds,
         )
 

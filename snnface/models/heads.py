@@ -1,4 +1,4 @@
-"""Heads: features [B, D] -> answers [B, K]. A head bears the name of the target it predicts."""
+"""Heads: features [B, D] -> answers [B, K], or with T in front. A head bears the name of the target it predicts."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -38,8 +38,8 @@ class VotingHead(nn.Module):
         self.num_outputs = num_outputs
         self.num_votes = num_features // num_outputs
 
-    def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
-        return features.reshape(len(features), self.num_outputs, self.num_votes).mean(2)
+    def forward(self, features: Float[Tensor, "*B D"]) -> Float[Tensor, "*B K"]:
+        return features.reshape(*features.shape[:-1], self.num_outputs, self.num_votes).mean(-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,5 +65,5 @@ class MlpHead(nn.Module):
             layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(config.dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], num_outputs))
 
-    def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
+    def forward(self, features: Float[Tensor, "*B D"]) -> Float[Tensor, "*B K"]:
         return self.layers(features)

@@ -123,7 +123,7 @@ def test_one_of_several_heads_is_read_by_name(pictures):
 
 
 def test_parts_without_a_counterpart_are_refused_by_name():
-    with pytest.raises(UnsupportedLayerError, match="a FaceModel was expected; got Linear"):
+    with pytest.raises(UnsupportedLayerError, match="a FaceModel or SpikingReconstruction was expected; got Linear"):
         graph_from_model(nn.Linear(2, 2))
     model = trained_like()
     with pytest.raises(UnsupportedLayerError, match="'temporal' is LastStep"):

@@ -274,8 +274,8 @@ def affine() -> nir.Affine:
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([source(2), affine(), nir.LI(np.ones(2), np.ones(2), np.zeros(2)), sink(2)], "'n02' is LI; .* can hold Input"),
-        ([source(2), nir.Delay(np.ones(2)), affine(), lif(2), sink(2)], "'n01' is Delay"),
+        ([source(2), affine(), nir.LI(np.ones(2), np.ones(2), np.zeros(2)), sink(2)], "'n02' .LI. sends a potential"),
+        ([source(2), nir.Delay(np.ones(2)), affine(), lif(2), sink(2)], "'n01' is Delay; .* can hold Input"),
         ([source(2), affine(), lif(2, tau=-1.0), sink(2)], "tau of node 'n02' must be positive; got -1.0"),
         ([source(2), affine(), lif(2, tau=5e-5), sink(2)], "below the time step"),
         ([source(2), affine(), lif(2, tau=[1e-3, 2e-3]), sink(2)], "tau of node 'n02' must be the same"),

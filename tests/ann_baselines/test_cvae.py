@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from ann_baselines import ConditionalVae, ConditionalVaeConfig
+from snnface.errors import ConfigError, ShapeError
+from snnface.events.window import Resolution
+
+SIZE = Resolution(height=8, width=8)
+
+
+def small(**config) -> ConditionalVae:
+    torch.manual_seed(0)
+    widths = {"channels": (4, 6), "hidden": 8, "latent": 3, **config}
+    return ConditionalVae(ConditionalVaeConfig(**widths), in_channels=2, resolution=SIZE)
+
+
+def test_the_papers_autoencoder_has_its_published_size() -> None:
+    with torch.device("meta"):
+        model = ConditionalVae(ConditionalVaeConfig(), in_channels=2, resolution=Resolution(height=64, width=64))
+    assert round(sum(parameter.numel() for parameter in model.parameters()) / 2**20) == 289
+
+
+def test_the_divergence_is_that_of_two_normal_distributions() -> None:
+    model = small()
+    target = torch.rand(5, 1, 8, 8)
+    kept: dict[str, torch.Tensor] = {}
+    model.mean.register_forward_hook(lambda module, inputs, output: kept.update(mean=output))
+    model.log_variance.register_forward_hook(lambda module, inputs, output: kept.update(log_variance=output))
+    answers = model(torch.rand(4, 5, 2, 8, 8), torch.rand(5, 1, 8, 8), target)
+    posterior = torch.distributions.Normal(kept["mean"], (kept["log_variance"] / 2).exp())
+    expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(answers["divergence"], expected)
+    assert (answers["divergence"] > 0).all()
+
+
+def test_the_code_is_drawn_in_training_and_fixed_without_a_target() -> None:
+    model, events, picture = small(), torch.rand(4, 2, 2, 8, 8), torch.rand(2, 1, 8, 8)
+    first, second = (model(events, picture, picture)["picture"] for _ in range(2))
+    assert not torch.equal(first, second)
+    answers = model(events, picture)
+    assert answers.keys() == {"picture"}
+    assert torch.equal(answers["picture"], model(events, picture)["picture"])
+
+
+@pytest.mark.parametrize("sees_reference", [True, False])
+def test_only_a_condition_with_the_reference_depends_on_it(sees_reference: bool) -> None:
+    model, events = small(sees_reference=sees_reference), torch.rand(4, 2, 2, 8, 8)
+    dark, light = (model(events, torch.full((2, 1, 8, 8), grey))["picture"] for grey in (0.1, 0.9))
+    assert torch.equal(dark, light) is not sees_reference
+
+
+def test_wrong_pictures_and_sizes_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"the target picture must have the axes \[2, 1, 8, 8\]"):
+        small()(torch.rand(4, 2, 2, 8, 8), torch.rand(2, 1, 8, 8), torch.rand(2, 1, 4, 4))
+    with pytest.raises(ConfigError, match="not divisible by 4"):
+        ConditionalVae(ConditionalVaeConfig(), in_channels=2, resolution=Resolution(height=6, width=8))
+    with pytest.raises(ConfigError, match="widths must be positive"):
+        ConditionalVaeConfig(latent=0)
