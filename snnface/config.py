@@ -1,7 +1,7 @@
 """Frozen dataclass <-> JSON, strictly: an unknown key or a wrong type is an error.
 
 A field may be a plain value, a tuple, a mapping from names, another config, or a union of
-configs; every config is written with its class name under `"type"`.
+configs and plain values; every config is written with its class name under `"type"`.
 """
 
 import dataclasses
@@ -76,12 +76,15 @@ def _build_union(kinds: tuple[Any, ...], data: Any, path: str) -> Any:
     if data is None and type(None) in kinds:
         return None
     configs = {kind.__name__: kind for kind in kinds if isinstance(kind, type) and dataclasses.is_dataclass(kind)}
-    if configs:
+    # A union of configs and plain values: only an object can be a config.
+    if configs and (isinstance(data, dict) or len(configs) == len(kinds)):
         name = data.get("type") if isinstance(data, dict) else None
         if name not in configs:
             raise unknown_name(f"type of {path}", str(name), configs)
         return _build(configs[name], data, path)
     for kind in kinds:
+        if kind in configs.values():
+            continue
         try:
             return _build(kind, data, path)
         except ConfigError:

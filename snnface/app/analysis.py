@@ -36,6 +36,7 @@ from snnface.app.framing import HOLD_US, CameraRecording, Framing, found_framing
 from snnface.app.recipes import Recipe
 from snnface.app.reporting import NOT_COUNTED
 from snnface.app.run import KNOWN_FACES, load_run
+from snnface.datasets.synthetic import SyntheticFacesConfig
 from snnface.errors import ConfigError, DataError
 from snnface.events import EventStream, Resolution, TimeWindow
 from snnface.events.readers.base import Extras
@@ -44,7 +45,7 @@ from snnface.faces.presence import KnownFaces, load_known_faces
 from snnface.recording import Recording
 from snnface.representations.histogram import ON_CHANNEL
 
-__all__ = ["Analysis", "WindowAnswer", "analyse"]
+__all__ = ["Analysis", "WindowAnswer", "analyse", "chosen_framing", "clip_length_us"]
 
 MAX_PICTURES = 6
 MAX_WINDOWS = 100_000
@@ -125,25 +126,26 @@ def analyse(
         on_progress: called with (frames searched for the face, frames in all).
 
     Raises:
-        ConfigError: if landmarks are given and not wanted, or have no times.
+        ConfigError: if landmarks are given and not wanted, or have no times; if the run answers with other
+            than classes, or was trained on clips that differ in length.
         DatasetNotFoundError, DataError: if a file cannot be read, holds no event, or
             spans more than MAX_WINDOWS windows.
         CheckpointError: if the run is not a trained one.
         UnsupportedLayerError: if the run's network is not a spiking one.
     """
-    if landmarks is not None and not finds_face:
-        raise ConfigError(f"{landmarks} tells where the face is, but the middle square is asked for; choose one.")
     recipe, model = load_run(run)
+    window_us = clip_length_us(recipe)
+    if not class_names_of(recipe) or window_us is None:
+        raise ConfigError(
+            f"{recipe.name} should answer with a class for each clip of one length, which is what is judged window by "
+            "window; it answers otherwise. Add --stream for its running answers, or choose another run with --model."
+        )
     faces = load_known_faces(run / KNOWN_FACES)
     recording = CameraRecording.open(path, resolution=resolution, recover=recover)
-    if landmarks is not None:
-        framing = framing_of_landmarks(recording, landmarks, recipe.data.resolution)
-    elif finds_face:
-        framing = found_framing(recording, recipe.data.resolution, on_progress=on_progress)
-    else:
-        framing = Framing.middle("as was asked for")
+    framing = chosen_framing(
+        recording, recipe.data.resolution, landmarks=landmarks, finds_face=finds_face, on_progress=on_progress
+    )
     gathered = _Gathered(recipe, model, faces, recording.name, framing)
-    window_us = recipe.data.clip_ms * 1000
     for index, events in enumerate(recording.file.slices(window_us)):
         if index >= MAX_WINDOWS:
             raise DataError(
@@ -157,6 +159,37 @@ def analyse(
     # A damaged packet is met on every pass, and told once.
     losses = tuple(dict.fromkeys((*recording.file.losses, *recording.lost)))
     return gathered.finished(recording.extras, losses, date)
+
+
+def clip_length_us(recipe: Recipe) -> int | None:
+    """Duration of the clips that a recipe trains on; None: they differ."""
+    if isinstance(recipe.data, SyntheticFacesConfig):
+        return recipe.data.clip_ms * 1000
+    steps = recipe.data.window_steps
+    return None if steps is None else steps * representation_of(recipe).step_us
+
+
+def chosen_framing(
+    recording: CameraRecording,
+    picture: Resolution,
+    *,
+    landmarks: Path | None,
+    finds_face: bool,
+    on_progress: Callable[[int, int | None], None] | None,
+) -> Framing:
+    """Where the network looks: around the landmarks, else where the frames show a face, else in the middle.
+
+    Raises:
+        ConfigError: if landmarks are given and not wanted, or have no times.
+        DatasetNotFoundError, DataError: if landmarks or frames cannot be read.
+    """
+    if landmarks is not None and not finds_face:
+        raise ConfigError(f"{landmarks} tells where the face is, but the middle square is asked for; choose one.")
+    if landmarks is not None:
+        return framing_of_landmarks(recording, landmarks, picture)
+    if finds_face:
+        return found_framing(recording, picture, on_progress=on_progress)
+    return Framing.middle("as was asked for")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ The result is `deployment.json`; the spiking graph is `model.nir`.
 
 import copy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 
 from conversion.from_snn import graph_from_model
 from conversion.graph import SpikingGraph
@@ -40,16 +40,21 @@ from hardware.operations import count_operations
 from hardware.report_parts import Agreement
 from hardware.resources import ChipFit, chip_fit
 from hardware.target import LOIHI2, TARGETS, HardwareTarget
+from snnface.app.catalog import scorings_of
 from snnface.app.progress import counting_bar
 from snnface.app.recipes import Recipe
-from snnface.app.run import Experiment, Scores, scores_of, weights_hash
+from snnface.app.run import Experiment, TestScorer, weights_hash
 from snnface.config import to_json
+from snnface.datasets.clip import Batch
+from snnface.datasets.picture_samples import REFERENCE
 from snnface.datasets.samples import batches
 from snnface.errors import ConfigError, DataError, HardwareError, UnsupportedLayerError, unknown_name
 from snnface.files import atomic_path, write_text
+from snnface.models.reconstruction import SpikingReconstruction
 from snnface.representations.histogram import HistogramConfig
 from snnface.spiking.activity import record_activity
 from snnface.spiking.neurons import SpikingNeuron
+from snnface.tasks.scoring import Measure
 
 __all__ = [
     "Deployment",
@@ -96,16 +101,19 @@ class Deployment:
 
     Attributes:
         weights: SHA-256 of the recipe and the weights that were deployed.
+        head: what the chip answers; in a weighted sum that of the first task.
         agreement: trained network → NIR graph → fixed point → Lava, in this order.
+        fixed_point_scores: metric -> value and interval of that head, over all test clips.
         fixed_point_seconds, lava_seconds: wall time of the simulators a clip; no chip's latency.
     """
 
     weights: str
     target: str
+    head: str
     num_clips: int
     agreement: tuple[Agreement, ...]
     quantized: tuple[QuantizedLayer, ...]
-    fixed_point_scores: Scores
+    fixed_point_scores: Mapping[str, Measure]
     num_folds: int
     num_saturations: int
     operations: OperationsSummary
@@ -133,16 +141,18 @@ class Prepared:
 def prepare(
     model: nn.Module, recipe: Recipe, *, target: HardwareTarget = LOIHI2, nir_path: Path | None = None
 ) -> Prepared:
-    """Fold, export and quantise a recipe's trained model.
+    """Fold, export and quantise a recipe's trained model; of several heads that of the first task.
 
     The graph that goes on is the one read back from the NIR file where `nir_path` is
     given, so that what is deployed is what other tools can load.
     """
-    graph = graph_from_model(copy.deepcopy(model).double().eval())
+    graph = graph_from_model(copy.deepcopy(model).double().eval(), head=recipe.task.target)
     if nir_path is not None:
         write_nir(graph, nir_path)
         graph = read_nir(nir_path)
     peak = recipe.representation.max_count if isinstance(recipe.representation, HistogramConfig) else None
+    if peak is not None and isinstance(model, SpikingReconstruction):
+        peak = max(peak, _whitest(model))
     # No more bits than the pictures' counts need.
     input_bits = target.input_bits if peak is None else min(target.input_bits, peak.bit_length())
     config = QuantizeConfig(weight_bits=target.weight_bits, input_bits=input_bits, peak_input=peak)
@@ -197,27 +207,30 @@ def deploy_run(
     num_clips = len(experiment.split.test)
     operations: list[NetworkOperations] = []
     rounding: list[tuple[SpikeComparison, ...]] = []
-    answers, seconds, folds, saturations = [], 0.0, 0, 0
+    scorer = TestScorer(experiment, scorings_of(recipe)[:1])
+    num_done, seconds, folds, saturations = 0, 0.0, 0, 0
     with counting_bar(console, "fixed point") as on_progress:
-        for spikes in integer_batches(experiment, prepared.target):
+        for spikes, batch in integer_batches(experiment, model, prepared.target):
             run = backend.run(program, spikes)
             exact = simulate(prepared.graph, spikes)
             rounding.append(compare_spikes(exact.spikes, run.spikes))
             operations.append(count_operations(prepared.quantized.graph, spikes, run.spikes))
-            answers.append(run.answers)
+            scorer.add({recipe.task.target: _answers(model, torch.from_numpy(run.answers).float(), batch)}, batch)
             seconds += run.seconds
             folds += sum(run.num_folds.values())
             saturations += sum(run.num_saturations.values())
-            on_progress(sum(map(len, answers)), num_clips)
+            num_done += len(batch.clip_ids)
+            on_progress(num_done, num_clips)
     total = reduce(NetworkOperations.combine, operations)
     counted = None if baseline is None else _count_baseline(experiment, baseline)
-    lava, lava_seconds = compare_lava(prepared, _first_clips(experiment, prepared.target, config.lava_clips))
+    lava, lava_seconds = compare_lava(prepared, _first_clips(experiment, model, prepared.target, config.lava_clips))
     deployment = Deployment(
         weights=weights_hash(out),
         target=config.target,
+        head=recipe.task.target,
         num_clips=num_clips,
         agreement=(
-            _compare_trained(model, prepared, _first_clips(experiment, prepared.target, config.parity_clips)),
+            _compare_trained(model, prepared, _first_clips(experiment, model, prepared.target, config.parity_clips)),
             Agreement(
                 step="float graph → fixed point",
                 comparisons=added_comparisons(rounding),
@@ -226,7 +239,7 @@ def deploy_run(
             lava,
         ),
         quantized=prepared.quantized.layers,
-        fixed_point_scores=scores_of(experiment, torch.from_numpy(np.concatenate(answers)).float()),
+        fixed_point_scores=scorer.scores(),
         num_folds=folds,
         num_saturations=saturations,
         operations=summarise_operations(total, seed=recipe.seed),
@@ -243,21 +256,44 @@ def deploy_run(
     return deployment
 
 
-def integer_batches(experiment: Experiment, target: HardwareTarget) -> Iterator[Int64[np.ndarray, "T B C H W"]]:
-    """The test clips, a few at a time, as the counts that the chip is fed.
+def integer_batches(
+    experiment: Experiment, model: nn.Module, target: HardwareTarget
+) -> Iterator[tuple[Int64[np.ndarray, "T B C H W"], Batch]]:
+    """The test clips, a few at a time, as the counts that the chip is fed, each with its batch.
 
     Raises:
         UnsupportedLayerError: if the representation does not give whole numbers that fit
             the target's input messages.
     """
     for batch in batches(experiment.samples(experiment.split.test), batch_size=CLIPS_AT_ONCE):
-        yield integer_counts(batch.inputs.numpy(), target)
+        inputs = batch.inputs
+        if isinstance(model, SpikingReconstruction):
+            # The chip is shown the reference too, as the network's own layers are.
+            inputs = model.joined(inputs, batch.targets[REFERENCE])
+        yield integer_counts(inputs.numpy(), target), batch
 
 
-def _first_clips(experiment: Experiment, target: HardwareTarget, count: int) -> Int64[np.ndarray, "T B C H W"]:
+def _answers(model: nn.Module, answers: Tensor, batch: Batch) -> Tensor:
+    """What the host makes of the chip's readout: a potential becomes a picture, all else stays."""
+    if not isinstance(model, SpikingReconstruction):
+        return answers
+    reference = batch.targets[REFERENCE]
+    return model.picture(answers.reshape(reference.shape), reference)
+
+
+def _whitest(model: SpikingReconstruction) -> int:
+    """The number that stands for white in the reference's channel."""
+    size = model.resolution
+    dark = torch.zeros(1, 1, model.in_channels, size.height, size.width)
+    return int(model.joined(dark, torch.ones(1, 1, size.height, size.width)).max())
+
+
+def _first_clips(
+    experiment: Experiment, model: nn.Module, target: HardwareTarget, count: int
+) -> Int64[np.ndarray, "T B C H W"]:
     gathered = []
-    for batch in integer_batches(experiment, target):
-        gathered.append(batch)
+    for counts, _ in integer_batches(experiment, model, target):
+        gathered.append(counts)
         if sum(part.shape[1] for part in gathered) >= count:
             break
     return np.concatenate(gathered, axis=1)[:, :count]
@@ -304,7 +340,9 @@ def _compare_trained(model: nn.Module, prepared: Prepared, inputs: Int64[np.ndar
     """The trained network against the graph, both in float64: folding must not move a spike."""
     twin = copy.deepcopy(model).double().eval()
     with torch.inference_mode(), record_activity(twin, keep_trains=True) as activity:
-        twin(torch.from_numpy(inputs).double())
+        counts = torch.from_numpy(inputs).double()
+        # The reference is among the counts already.
+        twin.decoder(twin.encoder(counts)) if isinstance(twin, SpikingReconstruction) else twin(counts)
     backend = ReferenceBackend()
     run: RunResult = backend.run(backend.compile(prepared.graph, prepared.target), inputs)
     trained = {name: train.numpy() for name, train in activity.trains.items()}

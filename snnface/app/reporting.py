@@ -1,28 +1,26 @@
 """The report of a run: what its folder says, plus pictures of a few of its test clips."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from conversion.graph import SpikingGraph
 from hardware.backends.fixed_point import FixedPointBackend
 from hardware.report import Report, write_report
-from hardware.report_parts import AccuracyRow, ClipPicture, Latency, clip_picture, confusion_of, raster_of
+from hardware.report_parts import Latency, raster_of
 from hardware.target import TARGETS
 from snnface import __version__
 from snnface.app.catalog import representation_of
 from snnface.app.deployment import Deployment, integer_counts, prepare
-from snnface.app.run import Experiment, Scores, TestResult, weights_hash
+from snnface.app.reported_answers import reported_answers
+from snnface.app.run import Experiment, TestResult, weights_hash
 from snnface.config import from_json
 from snnface.errors import CheckpointError
 from snnface.files import read_text
-from snnface.representations.histogram import ON_CHANNEL
 
 __all__ = ["NOT_COUNTED", "read_deployment", "report_run"]
-
-NUM_PICTURES = 8
 
 NOT_COUNTED = ("making pictures out of events", "the host's mean over time")
 
@@ -47,6 +45,7 @@ def report_run(
     model: nn.Module,
     results: dict[str, TestResult],
     deployment: Deployment,
+    answers: Mapping[str, Tensor],
     path: Path,
     *,
     date: str,
@@ -55,20 +54,24 @@ def report_run(
 
     Args:
         results: recipe name -> result; the first is the spiking run's own.
+        answers: of the spiking run to its test clips, see `read_answers`.
         date: for the provenance, given by the caller.
+
+    Raises:
+        UnsupportedLayerError: if the report has no form for the answers of the recipe's first task.
     """
-    recipe, names = experiment.recipe, experiment.class_names
-    own = results[recipe.name]
+    recipe = experiment.recipe
+    judged = reported_answers(experiment, results, deployment, answers)
     prepared = prepare(model, recipe, target=TARGETS[deployment.target])
     first = experiment.samples(experiment.split.test)[0]
     backend = FixedPointBackend()
     inputs = integer_counts(first.inputs[:, None].numpy(), prepared.target)
     run = backend.run(backend.compile(prepared.quantized.graph, prepared.target), inputs)
     report = Report(
-        title=f"{recipe.name}: action units from events to the chip",
+        title=f"{recipe.name}: {judged.what} from events to the chip",
         data=experiment.dataset.name,
         is_synthetic=experiment.dataset.is_synthetic,
-        verdict=_verdict(own, deployment),
+        verdict=f"{judged.verdict}; {_referee(deployment)}.",
         provenance={
             "recipe": recipe.name,
             "source": recipe.source,
@@ -77,9 +80,11 @@ def report_run(
             "torch": torch.__version__,
             "date": date,
         },
-        accuracy=tuple(_accuracy_rows(results, deployment)),
-        confusion=confusion_of(recipe.name, names, np.array(own.labels), np.array(own.answers).argmax(axis=1)),
-        clips=_pictures(experiment, own),
+        accuracy=judged.accuracy,
+        confusion=judged.confusion,
+        clips=judged.clips,
+        traces=judged.traces,
+        tables=judged.tables,
         raster=raster_of(run.spikes, sample=0, clip_id=first.clip_id),
         operations=deployment.operations,
         ann=deployment.baseline,
@@ -102,61 +107,13 @@ def _depth(graph: SpikingGraph) -> int:
     return graph.depth(graph.readout.source)
 
 
-def _verdict(own: TestResult, deployment: Deployment) -> str:
+def _referee(deployment: Deployment) -> str:
     lava = deployment.agreement[-1]
-    referee = f"on {lava.note} Lava gives the same {lava.num_spikes:,} spikes and final states, bit for bit"
     if lava.not_run:
-        referee = f"Lava was not run: {lava.not_run}"
-    elif not lava.is_identical:
-        referee = f"Lava differs in {lava.num_differing:,} spikes and {lava.num_differing_states or 0:,} states"
-    on_chip, bits = 100 * deployment.fixed_point_scores.top1, TARGETS[deployment.target].weight_bits
-    return (
-        f"{100 * own.model.top1:.1f} % top-1 on {own.num_subjects} unseen subjects "
-        f"(chance {100 * own.chance.top1:.1f} %), {on_chip:.1f} % with {bits}-bit weights in fixed point; {referee}."
-    )
-
-
-def _accuracy_rows(results: dict[str, TestResult], deployment: Deployment) -> list[AccuracyRow]:
-    own = next(iter(results.values()))
-
-    def row(name: str, scores: Scores, note: str = "") -> AccuracyRow:
-        return AccuracyRow(
-            name=name,
-            num_clips=own.num_clips,
-            top1=scores.top1,
-            top1_interval=scores.interval,
-            top3=scores.top3,
-            note=note,
-        )
-
-    rows = [row(name, result.model, "float") for name, result in results.items()]
-    rows.insert(1, row(f"{next(iter(results))} on {deployment.target}", deployment.fixed_point_scores, "fixed point"))
-    rows.append(row("constant answer", own.constant, "most frequent classes of the training subjects"))
-    rows.append(row("chance", own.chance))
-    return rows
-
-
-def _pictures(experiment: Experiment, own: TestResult) -> tuple[ClipPicture, ...]:
-    """One clip of every class, from as many subjects as possible: the first of each in an order that rotates."""
-    clips = experiment.split.test
-    samples = experiment.samples(clips)
-    subjects = sorted({clip.subject for clip in clips})
-    chosen = []
-    for label in range(min(len(experiment.class_names), NUM_PICTURES)):
-        wanted = subjects[label % len(subjects)]
-        of_class = [index for index, own_label in enumerate(own.labels) if own_label == label]
-        chosen += sorted(of_class, key=lambda index: clips[index].subject != wanted)[:1]
-    return tuple(
-        clip_picture(
-            clips[index].clip_id,
-            samples[index].inputs.numpy(),
-            np.array(own.answers[index]),
-            experiment.class_names,
-            true_label=experiment.class_names[own.labels[index]],
-            on_channel=ON_CHANNEL,
-        )
-        for index in chosen
-    )
+        return f"Lava was not run: {lava.not_run}"
+    if not lava.is_identical:
+        return f"Lava differs in {lava.num_differing:,} spikes and {lava.num_differing_states or 0:,} states"
+    return f"on {lava.note} Lava gives the same {lava.num_spikes:,} spikes and final states, bit for bit"
 
 
 def _warnings(deployment: Deployment) -> tuple[str, ...]:

@@ -5,57 +5,69 @@ environment.json     versions and machine it ran on
 metrics.jsonl        one line an epoch
 model.safetensors    the weights that were best on the validation subjects
 last/                the state that `--resume` goes on from
-evaluation.json      the test subjects, read once, with chance and constant baselines
+evaluation.json      the test subjects, read once, beside trivial predictors and chance
+answers.safetensors  what the model answered to each of their clips
 """
 
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from snnface.app.catalog import class_names_of, dataset_of, model_of, representation_of, task_of
+from snnface.app.catalog import (
+    class_names_of,
+    dataset_of,
+    labels_read,
+    model_of,
+    representation_of,
+    scorings_of,
+    task_of,
+)
 from snnface.app.progress import counting_bar
 from snnface.app.recipes import Recipe
 from snnface.config import from_json, to_json
-from snnface.datasets.clip import Clip, FaceDataset
+from snnface.datasets.augmentation import AugmentedSamples
+from snnface.datasets.clip import Batch, Clip, FaceDataset
+from snnface.datasets.padding import PaddedSamples
+from snnface.datasets.picture_samples import PictureSamples
 from snnface.datasets.samples import ClipSamples, batches
 from snnface.datasets.splits import Split, split_by_subject
 from snnface.errors import CheckpointError, ConfigError, DataError, DatasetNotFoundError
 from snnface.faces.presence import known_faces, save_known_faces
-from snnface.files import read_text, write_text
-from snnface.metrics.classification import (
-    chance_metrics,
-    classification_metrics,
-    constant_answers,
-    correct_at,
-    subject_interval,
-)
+from snnface.files import atomic_path, read_text, write_text
 from snnface.seeding import SeedTree
-from snnface.tasks.base import Loss
+from snnface.spiking.kernels import kernel_report
+from snnface.tasks.base import Loss, Output
+from snnface.tasks.reconstruction import ReconstructionTaskConfig
+from snnface.tasks.scoring import Measure, Predictor, Scoring, measures, merged
 from snnface.training.checkpoint import epochs_done, has_state, load_state, load_weights
-from snnface.training.evaluation import evaluate
+from snnface.training.evaluation import predict
 from snnface.training.loop import EpochResult, Observer, TrainingState, train
 from snnface.training.optim import TrainingConfig, optimiser_of, schedule_of
 from snnface.training.tracking import CheckpointWriter, MetricsLog, ProgressBar
 
 __all__ = [
+    "ANSWERS",
     "KNOWN_FACES",
     "RUN_FILES",
     "Experiment",
     "Scores",
     "TestResult",
+    "TestScorer",
     "evaluate_run",
     "load_run",
     "open_experiment",
+    "read_answers",
     "require_free",
     "train_run",
     "weights_hash",
@@ -63,10 +75,14 @@ __all__ = [
 
 
 KNOWN_FACES = "known_faces.safetensors"
+ANSWERS = "answers.safetensors"
+
+Scores = Mapping[str, Measure]
+"""Metric -> its value, with the 95 % range over subjects."""
 
 RUN_FILES = (
     *("recipe.json", "environment.json", "metrics.jsonl", "model.safetensors", "last", KNOWN_FACES),
-    *("evaluation.json", "model.nir", "deployment.json", "report.html", "report.json"),
+    *("evaluation.json", ANSWERS, "model.nir", "deployment.json", "report.html", "report.json"),
 )
 """All that a run folder may hold."""
 
@@ -84,21 +100,32 @@ class Experiment:
         return class_names_of(self.recipe)
 
     def samples(self, clips: tuple[Clip, ...]) -> ClipSamples:
-        """The clips under the recipe's representation."""
-        return ClipSamples(self.dataset, clips, representation_of(self.recipe))
+        """The clips under the recipe's representation: padded in front where clips of the set differ in length."""
+        pictures = representation_of(self.recipe)
+        if isinstance(self.recipe.task, ReconstructionTaskConfig):
+            return PictureSamples(self.dataset, clips, pictures)
+        lengths = {clip.window.num_steps(pictures.step_us) for clip in self.dataset.clips}
+        if len(lengths) > 1:
+            return PaddedSamples(self.dataset, clips, pictures, num_steps=max(lengths))
+        return ClipSamples(self.dataset, clips, pictures)
 
-    def labels(self, clips: tuple[Clip, ...]) -> Tensor:
-        """The class index of each clip, int64 [N]."""
-        return torch.tensor([int(clip.labels[self.recipe.task.target]) for clip in clips])
+    def batches(self, clips: tuple[Clip, ...]) -> Iterator[Batch]:
+        """Those samples in their order."""
+        yield from batches(self.samples(clips), batch_size=self.recipe.training.batch_size)
+
+    def label_batches(self, clips: tuple[Clip, ...]) -> Iterator[Batch]:
+        """As `batches`, with pictures of no pixels where nothing but labels is needed of them: no recording is read."""
+        samples = self.samples(clips)
+        if type(samples) is ClipSamples:
+            samples = _Unseen(self.dataset, clips, representation_of(self.recipe))
+        yield from batches(samples, batch_size=self.recipe.training.batch_size)
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Accuracies over the test clips; `interval` is the 95 % range of top-1, drawn over subjects."""
+class _Unseen(ClipSamples):
+    """Clips with their labels, and as many steps of nothing as they have."""
 
-    top1: float
-    top3: float
-    interval: tuple[float, float] | None = None
+    def _inputs(self, index: int) -> Tensor:
+        return torch.zeros(self.clips[index].window.num_steps(self._representation.step_us), 1, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +134,9 @@ class TestResult:
 
     Attributes:
         weights: SHA-256 of the recipe and the weights that were evaluated.
-        model, constant, chance: the model, the best constant answer of the training split, and guessing.
-        clip_ids, labels, answers: clip by clip; `answers` are [N][K].
+        scores: predictor -> metric -> value and interval. "model" comes first, then the trivial
+            predictors, which know the training clips alone ("constant", and "mean" for numbers), then
+            "chance" for the metrics for which it is defined.
     """
 
     __test__ = False
@@ -116,19 +144,48 @@ class TestResult:
     weights: str
     num_clips: int
     num_subjects: int
-    model: Scores
-    constant: Scores
-    chance: Scores
-    macro_f1: float
     clip_ids: tuple[str, ...]
-    labels: tuple[int, ...]
-    answers: tuple[tuple[float, ...], ...]
+    scores: Mapping[str, Mapping[str, Measure]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {len(self.clip_ids), len(self.labels), len(self.answers), self.num_clips}
-        classes = {len(row) for row in self.answers}
-        if len(lengths) != 1 or len(classes) != 1 or not all(0 <= label < max(classes) for label in self.labels):
-            raise DataError("a test result needs one label and one row of answers for each clip; this one is damaged.")
+        if len(self.clip_ids) != self.num_clips or not self.scores.get("model"):
+            raise DataError("a test result needs a name for each clip and scores of the model; this one is damaged.")
+
+    @property
+    def model(self) -> Mapping[str, Measure]:
+        return self.scores["model"]
+
+
+class TestScorer:
+    """Judges answers to the test clips, which come batch by batch in the order of the clips.
+
+    Args:
+        scorings: of the tasks that are judged; None: of all tasks of the recipe.
+    """
+
+    __test__ = False
+
+    def __init__(self, experiment: Experiment, scorings: tuple[Scoring, ...] | None = None) -> None:
+        self._experiment = experiment
+        self._scorings = scorings_of(experiment.recipe) if scorings is None else scorings
+        self._statistics: list[list[Tensor]] = [[] for _ in self._scorings]
+
+    def add(self, output: Output, batch: Batch) -> None:
+        for scoring, gathered in zip(self._scorings, self._statistics, strict=True):
+            gathered.append(scoring.statistics(output, batch))
+
+    def scores(self) -> dict[str, Measure]:
+        """Every metric of every task.
+
+        Raises:
+            DataError: if no clip has a label, or not all clips were judged.
+        """
+        subjects = [clip.subject for clip in self._experiment.split.test]
+        seed = SeedTree(self._experiment.recipe.seed)
+        return merged(
+            measures(scoring, torch.cat(gathered), subjects, generator=seed.numpy("bootstrap"))
+            for scoring, gathered in zip(self._scorings, self._statistics, strict=True)
+        )
 
 
 def open_experiment(recipe: Recipe, *, cache_dir: Path | None, console: Console) -> Experiment:
@@ -160,7 +217,7 @@ def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bo
     config, seeds = recipe.training, SeedTree(recipe.seed)
     fabric = _fabric(config)
     torch.manual_seed(seeds.seed("weights"))
-    model = fabric.to_device(model_of(recipe, len(experiment.class_names)))
+    model = fabric.to_device(model_of(recipe))
     optimiser = optimiser_of(model, config)
     state = TrainingState(model, optimiser, schedule_of(optimiser, config))
     if fabric.is_global_zero:
@@ -169,7 +226,7 @@ def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bo
     # A run that was killed in its first epoch has no state yet: it starts again.
     if resume and has_state(out / "last"):
         load_state(state, out / "last")
-    task = task_of(recipe, len(experiment.class_names))
+    task = task_of(recipe)
     seeding = _SeedEpochs(seeds, fabric.global_rank)
     observers: list[Observer] = [seeding]
     bar = ProgressBar(console, label=recipe.name, num_epochs=config.num_epochs, metric=task.selection_metric)
@@ -182,7 +239,7 @@ def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bo
             state,
             task,
             train_batches=batches(
-                train_samples,
+                _augmented(experiment, train_samples),
                 batch_size=config.batch_size,
                 generator=seeding.shuffling,
                 share=fabric.global_rank,
@@ -195,6 +252,8 @@ def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bo
         )
     if fabric.is_global_zero:
         _save_faces(train_samples, validation_samples, out / KNOWN_FACES)
+        # Only now is it known which kernels ran.
+        _write_environment(out, kernels=kernel_report())
     fabric.barrier()
     load_weights(model, out / "model.safetensors")
     return model.cpu().eval()
@@ -218,7 +277,7 @@ def load_run(folder: Path) -> tuple[Recipe, nn.Module]:
             f"the run in {folder} is not finished: {epoch} of {recipe.training.num_epochs} epochs are done. "
             f"Go on with `snnface train {recipe.name} --out {folder} --resume` and the options it was started with."
         )
-    model = model_of(recipe, len(class_names_of(recipe)))
+    model = model_of(recipe)
     load_weights(model, folder / "model.safetensors")
     return recipe, model.eval()
 
@@ -234,29 +293,65 @@ def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestRes
         if kept.weights == weights:
             return kept
     clips = experiment.split.test
-    result = evaluate(
-        model,
-        task_of(experiment.recipe, len(experiment.class_names)),
-        batches(experiment.samples(clips), batch_size=experiment.recipe.training.batch_size),
-    )
-    answers = result.answers[experiment.recipe.task.target]
-    labels = experiment.labels(clips)
-    constant = constant_answers(experiment.labels(experiment.split.train), len(experiment.class_names), len(clips))
-    chance = chance_metrics(len(experiment.class_names))
-    test = TestResult(
+    scores, answers = _test_scores(experiment, model)
+    result = TestResult(
         weights=weights,
         num_clips=len(clips),
         num_subjects=len({clip.subject for clip in clips}),
-        model=scores_of(experiment, answers),
-        constant=scores_of(experiment, constant),
-        chance=Scores(chance["top1"], chance["top3"]),
-        macro_f1=result.metrics["macro_f1"],
-        clip_ids=result.clip_ids,
-        labels=tuple(labels.tolist()),
-        answers=tuple(tuple(row) for row in answers.tolist()),
+        clip_ids=tuple(clip.clip_id for clip in clips),
+        scores={**scores, **_chance(scorings_of(experiment.recipe))},
     )
-    write_text(path, to_json(test))
-    return test
+    # Answers first: a result without them would be taken for whole.
+    with atomic_path(out / ANSWERS) as temporary:
+        save_file(answers, temporary)
+    write_text(path, to_json(result))
+    return result
+
+
+def read_answers(folder: Path) -> dict[str, Tensor]:
+    """What the model answered to the test clips, in the order of `TestResult.clip_ids`: target -> [N, ...].
+
+    Raises:
+        CheckpointError: if the run has not been evaluated.
+    """
+    if not (folder / ANSWERS).is_file():
+        raise CheckpointError(f"{folder} holds no {ANSWERS}; run `snnface evaluate {folder}` first.")
+    return load_file(folder / ANSWERS)
+
+
+def _test_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str, Scores], dict[str, Tensor]]:
+    """Scores of the model and of the trivial predictors on the test clips, read once; and the model's answers."""
+    task, scorings, predictors = task_of(experiment.recipe), scorings_of(experiment.recipe), _predictors(experiment)
+    scorers = {name: TestScorer(experiment) for name in ("model", *predictors)}
+    answers: dict[str, list[Tensor]] = {}
+    with torch.inference_mode():
+        for batch in experiment.batches(experiment.split.test):
+            output = predict(model.eval(), task, batch)
+            scorers["model"].add(output, batch)
+            for name, predictor in predictors.items():
+                scorers[name].add(predictor(batch), batch)
+            for scoring in scorings:
+                for name, rows in scoring.answers(output).items():
+                    answers.setdefault(name, []).append(rows)
+    scores = {name: scorer.scores() for name, scorer in scorers.items()}
+    return scores, {name: torch.cat(rows).contiguous() for name, rows in answers.items()}
+
+
+def _predictors(experiment: Experiment) -> dict[str, Predictor]:
+    """The trivial predictors that every task has, each with the answers to all tasks."""
+    train = experiment.split.train
+    of_tasks = [scoring.predictors(experiment.label_batches(train)) for scoring in scorings_of(experiment.recipe)]
+    shared = [name for name in of_tasks[0] if all(name in others for others in of_tasks)]
+
+    def joined(name: str) -> Predictor:
+        return lambda batch: {target: rows for each in of_tasks for target, rows in each[name](batch).items()}
+
+    return {name: joined(name) for name in shared}
+
+
+def _chance(scorings: tuple[Scoring, ...]) -> dict[str, dict[str, Measure]]:
+    values = merged(scoring.chance() for scoring in scorings)
+    return {"chance": {name: Measure(value) for name, value in values.items()}} if values else {}
 
 
 def weights_hash(folder: Path) -> str:
@@ -265,17 +360,18 @@ def weights_hash(folder: Path) -> str:
     return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
 
 
-def scores_of(experiment: Experiment, answers: Tensor) -> Scores:
-    """Accuracies of `answers` [N, K] on the test clips."""
-    clips = experiment.split.test
-    labels = experiment.labels(clips)
-    metrics = classification_metrics(answers, labels)
-    interval = subject_interval(
-        correct_at(answers, labels, 1),
-        [clip.subject for clip in clips],
-        generator=SeedTree(experiment.recipe.seed).numpy("bootstrap"),
+def _augmented(experiment: Experiment, samples: ClipSamples) -> ClipSamples | AugmentedSamples:
+    """What is trained on: the clips, made different in each epoch where the recipe asks for it."""
+    recipe = experiment.recipe
+    if recipe.training.augmentation.is_off:
+        return samples
+    return AugmentedSamples(
+        samples,
+        recipe.training.augmentation,
+        seeds=SeedTree(recipe.seed).child("augment"),
+        class_names=experiment.dataset.class_names,
+        targets=labels_read(recipe),
     )
-    return Scores(metrics["top1"], metrics["top3"], interval)
 
 
 def _save_faces(training: ClipSamples, held_out: ClipSamples, path: Path) -> None:
@@ -336,13 +432,15 @@ def _claim_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:
         return
     require_free(out, resume=False)
     write_text(path, text)
-    write_text(out / "environment.json", json.dumps(_environment(), indent=2) + "\n")
+    _write_environment(out)
 
 
-def _environment() -> dict[str, str]:
+def _write_environment(out: Path, **further: object) -> None:
     packages = ("snnface", "torch", "numpy", "numba", "lightning-fabric", "nir")
-    return {
+    environment = {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in packages},
+        **further,
     }
+    write_text(out / "environment.json", json.dumps(environment, indent=2) + "\n")

@@ -11,7 +11,19 @@ from hardware.energy_ratio import energy_ratios
 from snnface.app.deployment import Deployment
 from snnface.app.run import Experiment, Scores, TestResult
 
-__all__ = ["print_deployment", "print_scores", "print_training"]
+__all__ = ["TRIVIAL", "print_deployment", "print_scores", "print_training", "score_rows"]
+
+SHARES = frozenset({"top1", "top3"})
+"""Metrics that are shown in per cent."""
+
+NOT_SHOWN = frozenset({"macro_recall", "macro_f1"})
+"""Metrics that stand in the files alone."""
+
+MAX_ACROSS = 2
+"""More metrics than these stand below each other."""
+
+TRIVIAL = {"constant": "constant answer", "mean": "mean answer", "reference": "the reference picture"}
+"""Trivial predictors as tables name them."""
 
 
 def print_training(out: Path) -> None:
@@ -28,25 +40,63 @@ def print_training(out: Path) -> None:
 def print_scores(
     experiment: Experiment, results: Mapping[str, TestResult], *, deployment: Deployment | None = None
 ) -> None:
-    """Accuracy on the test subjects: models, the first of them on the chip, constant answer, chance."""
+    """Metrics on the test subjects: models, the first of them on the chip, trivial predictors, chance."""
     first = next(iter(results.values()))
     source = "synthetic faces" if experiment.dataset.is_synthetic else experiment.dataset.name
-    table = Table(title=f"{first.num_clips} clips of {first.num_subjects} unseen subjects, {source}", title_style="")
-    for column in ("", "top-1 %", "95 % interval", "top-3 %"):
-        table.add_column(column, justify="left" if not column else "right")
+    metrics = [name for name in first.model if name not in NOT_SHOWN]
+    title = f"{first.num_clips} clips of {first.num_subjects} unseen subjects, {source}"
+    rows = score_rows(results, deployment)
+    print_table = _with_metrics_down if len(metrics) > MAX_ACROSS else _with_metrics_across
+    Console(markup=False, highlight=False).print(print_table(title, metrics, rows))
+
+
+def _with_metrics_across(title: str, metrics: list[str], rows: Mapping[str, Scores]) -> Table:
+    table = Table(title=title, title_style="")
+    table.add_column("")
+    for name in metrics:
+        for heading in (_heading(name), "95 % interval"):
+            table.add_column(heading, justify="right")
+    for name, scores in rows.items():
+        table.add_row(name, *(cell for metric in metrics for cell in _cells(metric, scores)))
+    return table
+
+
+def _with_metrics_down(title: str, metrics: list[str], rows: Mapping[str, Scores]) -> Table:
+    """Value and, below it, the interval."""
+    table = Table(title=title, title_style="")
+    table.add_column("")
+    for name in rows:
+        table.add_column(name, justify="right")
+    for metric in metrics:
+        table.add_row(_heading(metric), *("\n".join(_cells(metric, scores)).rstrip() for scores in rows.values()))
+    return table
+
+
+def _heading(metric: str) -> str:
+    return f"{metric} %" if metric in SHARES else metric
+
+
+def score_rows(results: Mapping[str, TestResult], deployment: Deployment | None) -> dict[str, Scores]:
+    """What stands in a table of scores, row by row: models, the first in fixed point, then what needs no model."""
+    first = next(iter(results.values()))
+    rows: dict[str, Scores] = {}
     for name, result in results.items():
-        add_scores(table, name, result.model)
+        rows[name] = result.model
         if deployment is not None and result is first:
-            add_scores(table, f"{name}, fixed point", deployment.fixed_point_scores)
-    add_scores(table, "constant answer", first.constant)
-    add_scores(table, "chance", first.chance)
-    Console(markup=False, highlight=False).print(table)
+            rows[f"{name}, fixed point"] = deployment.fixed_point_scores
+    return rows | {TRIVIAL.get(name, name): scores for name, scores in first.scores.items() if name != "model"}
 
 
-def add_scores(table: Table, name: str, scores: Scores) -> None:
-    """One row of accuracies in per cent."""
-    interval = "" if scores.interval is None else f"{100 * scores.interval[0]:.1f} .. {100 * scores.interval[1]:.1f}"
-    table.add_row(name, f"{100 * scores.top1:.1f}", interval, f"{100 * scores.top3:.1f}")
+def _cells(metric: str, scores: Scores) -> tuple[str, str]:
+    """Value and interval; shares in per cent, and nothing where a predictor has no such metric."""
+    if metric not in scores:
+        return "", ""
+    measure = scores[metric]
+
+    def text(value: float) -> str:
+        return f"{100 * value:.1f}" if metric in SHARES else f"{value:.3f}"
+
+    return text(measure.value), "" if measure.interval is None else " .. ".join(map(text, measure.interval))
 
 
 def print_deployment(deployment: Deployment) -> None:

@@ -1,5 +1,6 @@
 """Data sets: clips with labels, splits by subject, and the built-in synthetic faces."""
 
+from snnface.datasets.augmentation import AugmentationConfig, AugmentedSamples
 from snnface.datasets.clip import Batch, Clip, FaceDataset, Label, Sample, collate
 from snnface.datasets.padding import PaddedSamples
 from snnface.datasets.samples import ClipSamples, batches
@@ -14,6 +15,8 @@ from snnface.datasets.splits import (
 from snnface.datasets.synthetic import SyntheticFaces, SyntheticFacesConfig
 
 __all__ = [
+    "AugmentationConfig",
+    "AugmentedSamples",
     "Batch",
     "Clip",
     "ClipSamples",

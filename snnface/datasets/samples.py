@@ -1,6 +1,7 @@
 """From clips to the tensors that a loader hands out."""
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,7 +12,16 @@ from snnface.datasets.clip import Batch, Clip, FaceDataset, Label, Sample, colla
 from snnface.errors import ConfigError, DataError
 from snnface.representations.base import Representation
 
-__all__ = ["ClipSamples", "batches"]
+__all__ = ["ClipSamples", "Samples", "batches"]
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """What a loader needs of samples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
 
 
 class ClipSamples(Dataset[Sample]):
@@ -64,7 +74,7 @@ class ClipSamples(Dataset[Sample]):
 
 
 def batches(
-    samples: ClipSamples,
+    samples: Samples,
     *,
     batch_size: int,
     generator: torch.Generator | None = None,

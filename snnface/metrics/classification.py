@@ -1,16 +1,21 @@
-"""Accuracy over a whole set, what guessing would give, and how sure one can be."""
+"""Accuracy over a whole set, and what guessing would give."""
 
-from collections.abc import Sequence
+import math
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor, nn
 
 from snnface.errors import DataError
 
-__all__ = ["chance_metrics", "classification_metrics", "constant_answers", "correct_at", "subject_interval"]
+__all__ = [
+    "answer_counts",
+    "chance_metrics",
+    "classification_metrics",
+    "constant_answers",
+    "correct_at",
+    "counted_metrics",
+]
 
 TOP_K = 3
 
@@ -23,15 +28,9 @@ def classification_metrics(answers: Float[Tensor, "B K"], labels: Int64[Tensor, 
     Raises:
         DataError: if the set is empty.
     """
-    num_classes = answers.shape[1]
-    if not len(labels):
-        raise DataError("metrics need at least one labelled clip; got none.")
-    return {
-        "top1": float(correct_at(answers, labels, 1).float().mean()),
-        "top3": float(correct_at(answers, labels, min(TOP_K, num_classes)).float().mean()),
-        "macro_recall": float(multiclass_accuracy(answers, labels, num_classes, average="macro")),
-        "macro_f1": float(multiclass_f1_score(answers, labels, num_classes, average="macro")),
-    }
+    present = torch.ones(len(labels), dtype=torch.bool)
+    metrics = counted_metrics(answer_counts(answers, labels, present).sum(0))
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def correct_at(answers: Float[Tensor, "B K"], labels: Int64[Tensor, " B"], k: int) -> Bool[Tensor, " B"]:
@@ -51,29 +50,39 @@ def constant_answers(train_labels: Int64[Tensor, " N"], num_classes: int, num_cl
     return (counts / counts.sum()).expand(num_clips, num_classes)
 
 
-def subject_interval(
-    correct: Bool[Tensor, " B"],
-    subjects: Sequence[str],
-    *,
-    generator: np.random.Generator,
-    num_draws: int = 2000,
-) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of an accuracy, drawing whole subjects.
+def answer_counts(
+    answers: Float[Tensor, "B K"], labels: Int64[Tensor, " B"], present: Bool[Tensor, " B"]
+) -> Float64[Tensor, "B S"]:
+    """What `counted_metrics` needs of each clip; those of two clips are added, and absent labels count nothing.
 
-    Clips of one subject are not independent, so subjects are the units that are drawn.
+    S = K * K + 1: one at [label, largest answer], and whether the label is among the three largest.
+    """
+    num_classes = answers.shape[1]
+    order = torch.argsort(answers, dim=1, descending=True, stable=True)
+    places = nn.functional.one_hot(labels * num_classes + order[:, 0], num_classes**2)
+    among = correct_at(answers, labels, min(TOP_K, num_classes))
+    return torch.cat([places, among[:, None]], dim=1).double() * present[:, None]
 
-    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, ch. 13 (percentile
-    interval), with clusters as units.
+
+def counted_metrics(sums: Float64[Tensor, "*D S"]) -> dict[str, Float64[Tensor, "*D"]]:
+    """The metrics of `classification_metrics` from the sum of `answer_counts` over a set.
+
+    Recall and F1 are means over the classes that occur, as label or as answer.
 
     Raises:
-        DataError: if there is no clip, or lengths differ.
+        DataError: if no clip has a label.
     """
-    if not len(correct) or len(correct) != len(subjects):
-        raise DataError(f"an interval needs one subject a clip; got {len(correct)} clips, {len(subjects)} subjects.")
-    names, index = np.unique(np.asarray(subjects), return_inverse=True)
-    right = np.bincount(index, weights=correct.numpy().astype(float))
-    total = np.bincount(index)
-    draws = generator.integers(len(names), size=(num_draws, len(names)))
-    accuracy = right[draws].sum(1) / total[draws].sum(1)
-    low, high = np.quantile(accuracy, (0.025, 0.975))
-    return float(low), float(high)
+    num_classes = math.isqrt(sums.shape[-1] - 1)
+    confusion = sums[..., :-1].reshape(*sums.shape[:-1], num_classes, num_classes)
+    total = confusion.sum((-2, -1))
+    if not (total > 0).all():
+        raise DataError("metrics need at least one labelled clip; got none.")
+    right, labelled, answered = confusion.diagonal(dim1=-2, dim2=-1), confusion.sum(-1), confusion.sum(-2)
+    occurs = labelled + answered > 0
+    num_occurring = occurs.sum(-1)
+    return {
+        "top1": right.sum(-1) / total,
+        "top3": sums[..., -1] / total,
+        "macro_recall": (right / labelled.clamp(min=1)).sum(-1) / num_occurring,
+        "macro_f1": (2 * right / (labelled + answered).clamp(min=1)).sum(-1) / num_occurring,
+    }

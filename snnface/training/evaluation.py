@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from snnface.datasets.clip import Batch
-from snnface.tasks.base import Task
+from snnface.errors import DataError
+from snnface.tasks.base import Output, Task
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "predict"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +19,8 @@ class Evaluation:
 
     Attributes:
         metrics: over the whole split.
-        answers: target name -> [N, ...], on the CPU.
+        answers: target name -> [N, ...], on the CPU. Answers of every step, [T, B, K] of a batch, are
+            [N, T, K] here.
         clip_ids: N names, in the order of `answers`.
     """
 
@@ -30,7 +32,11 @@ class Evaluation:
 def evaluate(
     model: nn.Module, task: Task, batches: "DataLoader[Batch]", *, device: torch.device | None = None
 ) -> Evaluation:
-    """Run `model` in eval mode over `batches`; its training flag is restored afterwards."""
+    """Run `model` in eval mode over `batches`; its training flag is restored afterwards.
+
+    Raises:
+        DataError: if an input is no finite number; names the clip.
+    """
     meter = task.meter()
     answers: dict[str, list[Tensor]] = {}
     clip_ids: list[str] = []
@@ -40,10 +46,11 @@ def evaluate(
         with torch.inference_mode():
             for batch in batches:
                 batch = batch.to(device or torch.device("cpu"))
-                output = task.predict(model, batch)
+                output = predict(model, task, batch)
                 meter.update(output, batch)
                 for name, rows in output.items():
-                    answers.setdefault(name, []).append(rows.cpu())
+                    # Only answers of every step have three axes.
+                    answers.setdefault(name, []).append((rows.transpose(0, 1) if rows.ndim == 3 else rows).cpu())
                 clip_ids += batch.clip_ids
     finally:
         model.train(was_training)
@@ -52,3 +59,17 @@ def evaluate(
         answers={name: torch.cat(rows) for name, rows in answers.items()},
         clip_ids=tuple(clip_ids),
     )
+
+
+def predict(model: nn.Module, task: Task, batch: Batch) -> Output:
+    """The task's answers.
+
+    Raises:
+        DataError: if the model refuses the numbers of a clip; names the clip.
+    """
+    try:
+        return task.predict(model, batch)
+    except DataError as error:
+        if (index := getattr(error, "batch_index", None)) is None:
+            raise
+        raise DataError(f"clip {batch.clip_ids[index]!r}: {error}") from error

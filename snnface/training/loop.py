@@ -1,19 +1,23 @@
 """The training loop: one for every experiment. It knows nothing of faces, spikes or papers."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from snnface.datasets.clip import Batch
 from snnface.errors import NonFiniteLossError
+from snnface.spiking.quantised_layers import quantised_layers
 from snnface.tasks.base import Loss, Task
+from snnface.training.diagnosis import first_non_finite
 from snnface.training.evaluation import evaluate
+from snnface.training.objective import Objective
 from snnface.training.optim import TrainingConfig
 
 __all__ = ["EpochResult", "Observer", "TrainingState", "train"]
@@ -68,29 +72,42 @@ def train(
 ) -> TrainingState:
     """Train from `state.epoch` to `config.num_epochs`; the test split never comes here.
 
+    Training samples that have a `set_epoch` (augmented ones) are told the epoch before it begins.
+
     Raises:
-        NonFiniteLossError: if a loss is NaN or infinite; names its parts and the clips.
+        NonFiniteLossError: if a loss or a gradient is NaN or infinite; names its parts, the clips and the
+            first layer that is to blame.
+        DataError: if an input is; names the clip.
     """
     model, optimiser = fabric.setup(state.model, state.optimiser)
     loader: Any = fabric.setup_dataloaders(train_batches, use_distributed_sampler=False, move_to_device=False)
+    objective = Objective(task, config)
     while state.epoch < config.num_epochs:
+        if state.epoch == config.float_epochs:
+            state.best_metric = float("-inf")  # From here on the weights of quantised epochs compete.
+        getattr(train_batches.dataset, "set_epoch", _ignore)(state.epoch)
         for observer in observers:
             observer.on_epoch_start(state, len(loader))
         model.train()
         total, num_clips = 0.0, 0
-        for batch in loader:
-            batch = batch.to(fabric.device)
-            loss = task.loss(task.predict(model, batch), batch)
-            _require_finite(loss, batch)
-            optimiser.zero_grad()
-            fabric.backward(loss.total)
-            optimiser.step()
-            total, num_clips = total + loss.value * len(batch.clip_ids), num_clips + len(batch.clip_ids)
-            for observer in observers:
-                observer.on_step(loss)
-        state.schedule.step()
-        state.epoch += 1
-        metrics = evaluate(state.model, task, validation_batches, device=fabric.device).metrics
+        with _layers(state, config):
+            for batch in loader:
+                batch = batch.to(fabric.device)
+                loss = objective(model, batch)
+                _require_finite("loss", loss.total, loss, state.model, task, batch)
+                optimiser.zero_grad()
+                fabric.backward(loss.total)
+                norm = fabric.clip_gradients(
+                    model, optimiser, max_norm=config.max_gradient_norm or float("inf"), error_if_nonfinite=False
+                )
+                _require_finite("gradient", norm, loss, state.model, task, batch)
+                optimiser.step()
+                total, num_clips = total + loss.value * len(batch.clip_ids), num_clips + len(batch.clip_ids)
+                for observer in observers:
+                    observer.on_step(loss)
+            state.schedule.step()
+            state.epoch += 1
+            metrics = evaluate(state.model, task, validation_batches, device=fabric.device).metrics
         is_best = metrics[task.selection_metric] > state.best_metric
         state.best_metric = max(state.best_metric, metrics[task.selection_metric])
         result = EpochResult(state.epoch, total / num_clips, metrics, is_best)
@@ -99,9 +116,18 @@ def train(
     return state
 
 
-def _require_finite(loss: Loss, batch: Batch) -> None:
-    if not torch.isfinite(loss.total):
+def _layers(state: TrainingState, config: TrainingConfig) -> AbstractContextManager[object]:
+    return quantised_layers(state.model) if state.epoch >= config.float_epochs else nullcontext()
+
+
+def _ignore(epoch: int) -> None:
+    """Samples that are the same in every epoch need not know it."""
+
+
+def _require_finite(what: str, value: Tensor | None, loss: Loss, model: nn.Module, task: Task, batch: Batch) -> None:
+    if value is not None and not torch.isfinite(value):
         raise NonFiniteLossError(
-            f"the loss must be a finite number; it is {loss.value} (parts: {dict(loss.parts)}) on the clips "
-            f"{', '.join(batch.clip_ids)}. Look at these inputs, or lower the learning rate."
+            f"the {what} must be finite; the loss is {loss.value} (parts: {dict(loss.parts)}), the {what} "
+            f"{float(value.detach())}, on the clips {', '.join(batch.clip_ids)}. The first that is not finite: "
+            f"{first_non_finite(model, task, batch)}. Look at these inputs, or lower the learning rate."
         )

@@ -1,15 +1,20 @@
 """Optimiser and schedule, as values."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from snnface.datasets.augmentation import AugmentationConfig
 from snnface.errors import ConfigError
 
-__all__ = ["TrainingConfig", "optimiser_of", "schedule_of"]
+__all__ = ["QUANTISED_RATE", "TrainingConfig", "optimiser_of", "rate_share", "schedule_of"]
+
+QUANTISED_RATE = 0.1
+"""The share of the learning rate at which quantisation-aware epochs begin: they correct weights, no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +22,24 @@ class TrainingConfig:
     """How long, how fast, how many at once; defaults are the micro-expression paper's.
 
     Attributes:
-        learning_rate: of the first epoch.
-        schedule: "cosine" falls to zero over `num_epochs`, stepped once an epoch.
+        batch_size: clips of one process in one step.
+        learning_rate: the highest.
+        schedule: "cosine" falls to zero, "constant" stays; stepped once an epoch, see `rate_share`.
+        warmup_epochs: epochs at the start in which the rate rises linearly.
+        max_gradient_norm: longer gradients (Euclidean norm over all weights) are cut to this length.
+        rate_weight, rate_target: adds rate_weight * max(0, rate / rate_target - 1)^2 to the loss,
+            with rate the spikes per neuron and step over all neurons of the model, see `Objective`.
+        mixup_alpha: pairs of clips are mixed with a share from Beta(alpha, alpha), see `Objective`.
+        quantisation_aware_epochs: so many of the last epochs run in the integers of a Loihi-like
+            chip (8-bit weights, 12-bit decay), see `snnface.spiking.quantised_layers`. The best weights
+            are then chosen among these epochs alone.
+        augmentation: of training clips; nothing by default.
         precision: of the training steps, by Fabric's name; validation and test always run
             in float32.
 
     Raises:
-        ConfigError: if a count or the rate is not positive, or the decay negative.
+        ConfigError: if a count or a rate is not positive, a weight negative, or no epoch is
+            left between warm-up and quantisation.
     """
 
     num_epochs: int = 100
@@ -31,14 +47,36 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: int = 0
+    max_gradient_norm: float | None = None
+    rate_weight: float = 0.0
+    rate_target: float = 0.05
+    mixup_alpha: float = 0.0
+    quantisation_aware_epochs: int = 0
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     def __post_init__(self) -> None:
-        for name in ("num_epochs", "batch_size", "learning_rate"):
+        for name in ("num_epochs", "batch_size", "learning_rate", "rate_target"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive; got {getattr(self, name)}.")
-        if not self.weight_decay >= 0:
-            raise ConfigError(f"weight_decay must not be negative; got {self.weight_decay}.")
+        for name in ("weight_decay", "warmup_epochs", "rate_weight", "mixup_alpha", "quantisation_aware_epochs"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative; got {getattr(self, name)}.")
+        if self.max_gradient_norm is not None and not self.max_gradient_norm > 0:
+            raise ConfigError(
+                f"max_gradient_norm must be positive, or None for no limit; got {self.max_gradient_norm}."
+            )
+        if self.warmup_epochs + self.quantisation_aware_epochs >= self.num_epochs:
+            raise ConfigError(
+                f"{self.warmup_epochs} epochs of warm-up and {self.quantisation_aware_epochs} quantisation-aware ones "
+                f"leave none of {self.num_epochs} between them; train longer, or shorten them."
+            )
+
+    @property
+    def float_epochs(self) -> int:
+        """Epochs before quantisation-aware training begins: all of them without it."""
+        return self.num_epochs - self.quantisation_aware_epochs
 
 
 def optimiser_of(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam:
@@ -47,8 +85,29 @@ def optimiser_of(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
-def schedule_of(optimiser: torch.optim.Optimizer, config: TrainingConfig) -> LRScheduler:
-    """The learning-rate schedule, stepped once an epoch."""
+def rate_share(config: TrainingConfig, epoch: int) -> float:
+    """The share of the learning rate in force during `epoch` (from 0).
+
+    With w epochs of warm-up, F float epochs and Q quantisation-aware ones:
+
+        (epoch + 1) / (w + 1)                             epoch < w
+        (1 + cos(pi (epoch - w) / (F - w))) / 2           epoch < F       ("constant": 1)
+        QUANTISED_RATE (1 + cos(pi (epoch - F) / Q)) / 2  from F on       ("constant": QUANTISED_RATE)
+
+    Source: Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5, without restarts; Goyal et al. 2017,
+    arXiv:1706.02677, sec. 2.2 (gradual warm-up). The quantised phase is this project's.
+    """
+    warm, whole, quantised = config.warmup_epochs, config.float_epochs, config.quantisation_aware_epochs
+    if epoch < warm:
+        return (epoch + 1) / (warm + 1)
+    is_quantised = quantised > 0 and epoch >= whole
+    top = QUANTISED_RATE if is_quantised else 1.0
     if config.schedule == "constant":
-        return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0, total_iters=0)
-    return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=config.num_epochs)
+        return top
+    done = (epoch - whole) / quantised if is_quantised else (epoch - warm) / (whole - warm)
+    return top * (1 + math.cos(math.pi * done)) / 2
+
+
+def schedule_of(optimiser: torch.optim.Optimizer, config: TrainingConfig) -> LRScheduler:
+    """The learning-rate schedule, stepped once an epoch; the rate depends on the number of the epoch alone."""
+    return LambdaLR(optimiser, lambda epoch: rate_share(config, epoch))

@@ -27,6 +27,7 @@ class Outer:
     widths: tuple[int, ...] = (1, 2)
     pair: tuple[float, float] | None = None
     mode: Literal["fast", "slow"] = "fast"
+    choice: Literal["mean", "last"] | Left = "mean"
     parts: Mapping[str, Right] = field(default_factory=dict)
 
 
@@ -38,6 +39,7 @@ class Outer:
         widths=st.lists(st.integers(), max_size=4).map(tuple),
         pair=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)),
         mode=st.sampled_from(["fast", "slow"]),
+        choice=st.sampled_from(["mean", "last"]) | st.builds(Left, size=st.integers()),
         parts=st.dictionaries(st.text(max_size=3), st.builds(Right, rate=st.floats(0, 1)), max_size=2),
     )
 )
@@ -84,3 +86,12 @@ def test_a_whole_number_is_a_float_too() -> None:
     part = from_json(Outer, '{"name": "a", "part": {"type": "Right", "rate": 2}}').part
     assert part == Right(rate=2.0)
     assert replace(Outer(name="a"), part=part).part == part
+
+
+def test_a_name_or_a_config_may_stand_for_one_field() -> None:
+    assert from_json(Outer, '{"name": "a", "choice": "last"}').choice == "last"
+    assert from_json(Outer, '{"name": "a", "choice": {"type": "Left", "size": 2}}').choice == Left(size=2)
+    with pytest.raises(ConfigError, match="choice accepts"):
+        from_json(Outer, '{"name": "a", "choice": "middle"}')
+    with pytest.raises(ConfigError, match=r"unknown type of Outer\.choice 'Right'"):
+        from_json(Outer, '{"name": "a", "choice": {"type": "Right"}}')

@@ -1,6 +1,7 @@
 """`snnface analyse FILE`"""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from snnface.app.analysis import Analysis, analyse
 from snnface.app.options import Maybe, SensorSize, console_for, parse
 from snnface.app.pretrained import PRETRAINED
 from snnface.app.progress import counting_bar
+from snnface.app.streaming import FaceStream
+from snnface.app.streaming_report import report_stream
+from snnface.errors import ConfigError
 from snnface.events.window import Resolution
 
 __all__ = ["main"]
@@ -28,6 +32,9 @@ class Options:
     """A recording of an event camera, its format recognised by content; or a take folder with davis.aedat4."""
     model: Path = PRETRAINED
     """A run folder; default: the model that ships with the package."""
+    stream: bool = False
+    """One event frame after the other as a camera gives them, in bounded memory: the running answer, and what each
+    frame takes from its last event to the answer. Writes no page."""
     landmarks: Maybe[Path] = None
     """The 68 points of the face in the sensor's pixels (.npz, .npy, .csv, .pts, .txt, a folder); default: found in the
     frames of a camera that takes frames."""
@@ -37,29 +44,66 @@ class Options:
     """Height and width of the sensor, where the file does not state them."""
     recover: bool = False
     """Leave out what is damaged, and say what, instead of stopping there."""
+    json: bool = False
+    """Print JSON for machines; of a stream one object a line, the last of them the summary."""
     out: Maybe[Path] = None
     """The page to write; default: runs/analyse/<file name>.html."""
 
 
 def main(arguments: list[str]) -> None:
     options = parse(Options, arguments, verb="analyse")
+    if options.stream and options.out is not None:
+        raise ConfigError(f"a stream writes no page; leave out --out {options.out}, or --stream.")
     resolution = None if options.resolution is None else Resolution(*options.resolution)
     page = options.out or Path("runs/analyse") / f"{options.file.resolve().name}.html"
-    require_page(page)
-    with counting_bar(console_for(), "frames searched") as on_progress:
-        analysis = analyse(
-            options.file,
-            options.model,
-            landmarks=options.landmarks,
-            finds_face=options.face_detection,
-            resolution=resolution,
-            recover=options.recover,
-            date=date.today().isoformat(),
-            on_progress=on_progress,
-        )
+    if not options.stream:
+        require_page(page)
+    with counting_bar(console_for(options.json), "frames searched") as on_progress:
+        if options.stream:
+            stream = FaceStream.open(
+                options.file,
+                options.model,
+                landmarks=options.landmarks,
+                finds_face=options.face_detection,
+                resolution=resolution,
+                recover=options.recover,
+                on_progress=on_progress,
+            )
+        else:
+            analysis = analyse(
+                options.file,
+                options.model,
+                landmarks=options.landmarks,
+                finds_face=options.face_detection,
+                resolution=resolution,
+                recover=options.recover,
+                date=date.today().isoformat(),
+                on_progress=on_progress,
+            )
+    if options.stream:
+        report_stream(stream, as_json=options.json)
+        return
     write_report(analysis.report, page)
+    if options.json:
+        print(json.dumps(_values(analysis, page), indent=2))
+        return
     _print(analysis)
     print(page)
+
+
+def _values(analysis: Analysis, page: Path) -> dict[str, object]:
+    summary = analysis.summary
+    return {
+        "recording": summary.name,
+        "num_events": summary.num_events,
+        "duration_s": summary.duration_s,
+        "shows_face": analysis.shows_face,
+        "verdict": analysis.sentence,
+        "framing": analysis.framing.sentence,
+        "losses": list(analysis.losses),
+        "windows": [asdict(window) for window in analysis.windows],
+        "page": str(page),
+    }
 
 
 def _print(analysis: Analysis) -> None:

@@ -10,7 +10,7 @@ from snnface.app.deployment import deploy_run
 from snnface.app.options import console_for, default_cache, parse
 from snnface.app.recipes import recipe_named
 from snnface.app.reporting import report_run
-from snnface.app.run import RUN_FILES, evaluate_run, open_experiment, train_run
+from snnface.app.run import RUN_FILES, evaluate_run, open_experiment, read_answers, train_run
 from snnface.app.tables import print_deployment, print_scores
 from snnface.errors import ConfigError
 
@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> None:
     }
     deployment = deploy_run(spiking, snn, options.out / "snn", baseline=ann, console=console)
     page = options.out / "report.html"
-    report_run(spiking, snn, results, deployment, page, date=date.today().isoformat())
+    answers = read_answers(options.out / "snn")
+    report_run(spiking, snn, results, deployment, answers, page, date=date.today().isoformat())
     print_scores(spiking, results, deployment=deployment)
     print_deployment(deployment)
     print(f"{page}  ({time.perf_counter() - start:.0f} s)")

@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Accuracy of a trained run on its test subjects, beside a constant answer and chance."""
+    """Metrics of a trained run on its test subjects, beside trivial answers and chance."""
 
     run: tyro.conf.Positional[Path]
     """A run folder made by `snnface train`."""

@@ -10,7 +10,7 @@ from hardware.report import require_page
 from snnface.app.deployment import check_baseline
 from snnface.app.options import console_for, default_cache, parse
 from snnface.app.reporting import read_deployment, report_run
-from snnface.app.run import evaluate_run, load_run, open_experiment
+from snnface.app.run import evaluate_run, load_run, open_experiment, read_answers
 
 __all__ = ["main"]
 
@@ -46,5 +46,6 @@ def main(arguments: list[str]) -> None:
         name: open_experiment(choice, cache_dir=options.cache, console=console) for name, (choice, _, _) in runs.items()
     }
     results = {name: evaluate_run(experiments[name], trained, folder) for name, (_, trained, folder) in runs.items()}
-    report_run(experiments[recipe.name], model, results, deployment, path, date=date.today().isoformat())
+    answers = read_answers(options.run)
+    report_run(experiments[recipe.name], model, results, deployment, answers, path, date=date.today().isoformat())
     print(path)
