@@ -55,11 +55,12 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable .
 	@touch $@
 
-# norse declares torchvision without needing it, and torchvision breaks torchmetrics beside a CPU torch.
-# tonic declares more than it imports.
+# norse and spikingjelly declare torchvision without needing it here, and torchvision breaks torchmetrics beside
+# a CPU torch. tonic declares more than it imports.
 define install_development
 	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
 	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps --no-build-isolation norse
+	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps spikingjelly loguru
 	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps tonic importRosbag scipy tqdm requests urllib3 certifi charset-normalizer
 endef
 

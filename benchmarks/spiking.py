@@ -1,28 +1,33 @@
 """The spiking core beside its peers, on the micro-expression paper's network: training step and inference.
 
-    python benchmarks/spiking.py [--steps 10 30 75] [--rounds 7] [--events FILE] [--device cuda]
+    python benchmarks/spiking.py [--steps 10 30 75] [--rounds 5] [--events FILE] [--device cuda]
 
 2 x 64 x 64 -> 2 x [conv 32, batch norm, PLIF, max-pool], 512, 210 (4.3 M parameters). A training step is
 forward, loss and backward, without the optimiser, which is the same for all; dropout is on. All sides have the
 same weights, under which every layer fires. They take turns in each round, as machines are noisy; medians are
-compared. Peers run contiguous and channels-last and are shown at their faster. Peak memory is what one pass
-adds to a fresh process; on a GPU, to what is allocated there.
+compared. Peers run contiguous and channels-last and are shown at their faster (those that compute twice to save
+memory, contiguous alone). Peak memory, at the largest T, is what one pass adds to a fresh process; on a GPU, to
+what is allocated there.
 
 In each table the last lines give ours as ratios: to the fastest peer, in float32 and, where ours is in
 bfloat16, in bfloat16 too; to the leanest; and to the convolutions and full layers alone, the floor. Where ours
 computes its convolutions twice to save memory, peers that do so count as well.
-A peer that is not installed is named; `make bench` installs them (benchmarks/requirements-spiking.txt).
+A peer that is not installed is named; `make test` and `make bench` install them.
 """
 
 import argparse
+import contextlib
+import math
 import multiprocessing
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +71,8 @@ class Side:
 
 def main() -> None:
     options = parsed()
+    # Whoever reads along through a pipe sees each line when it is written.
+    sys.stdout.reconfigure(line_buffering=True)
     pictures = event_pictures(options.events) if options.events else None
     torch.backends.cudnn.benchmark = True
     print(machine(options.device))
@@ -78,7 +85,10 @@ def main() -> None:
             sides = contenders(options.precision, training=training)
             seconds = medians(sides, inputs, options, training=training)
             best = faster_formats(seconds)
-            gib = {side: peak_growth_gib(side, inputs, options.device, training) for side in best}
+            gib = {}
+            for side in best if steps == max(options.steps) else ():
+                progress(f"T {steps}, {'training' if training else 'inference'}, peak memory of {side.name}")
+                gib[side] = peak_growth_gib(side, inputs, options.device, training)
             show(best, gib, options, training=training)
     print(f"\nkernels: {kernel_report()}")
 
@@ -87,7 +97,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 30, 75])
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", nargs="+", choices=list(PRECISIONS), default=list(PRECISIONS))
     parser.add_argument("--density", type=float, default=0.05, help="share of the drawn counts that are not zero")
     parser.add_argument("--events", type=Path, help="a recording of an event camera, in place of drawn counts")
@@ -180,7 +190,9 @@ def contenders(precisions: Sequence[str], *, training: bool) -> list[Side]:
         names = [ALONE, OURS] + [OURS_RECOMPUTING] * training
         sides += [Side(name=name, precision=precision, channels_last=True) for name in names]
         peers = [name for name in networks() if training or not name.endswith("recomputing")]
-        sides += [Side(name=name, precision=precision, channels_last=last) for name in peers for last in (False, True)]
+        sides += [Side(name=name, precision=precision) for name in peers]
+        plain = [name for name in peers if not name.endswith("recomputing")]
+        sides += [Side(name=name, precision=precision, channels_last=True) for name in plain]
     return sides
 
 
@@ -264,6 +276,8 @@ def medians(sides: Sequence[Side], inputs: Tensor, options: argparse.Namespace, 
     there = inputs.to(options.device)
     times: dict[Side, list[float]] = {side: [] for side in sides}
     for number in range(-WARM_UP[options.device], options.rounds):
+        turn = f"round {number + 1} of {options.rounds}" if number >= 0 else "warm-up"
+        progress(f"T {len(inputs)}, {'training' if training else 'inference'}, {turn}")
         for side, model in tuple(models.items()):
             try:
                 seconds = once(model, there, side, options.device, training=training)
@@ -280,6 +294,11 @@ def medians(sides: Sequence[Side], inputs: Tensor, options: argparse.Namespace, 
     return {side: statistics.median(found) for side, found in times.items()}
 
 
+def progress(text: str) -> None:
+    """What is being done, on standard error."""
+    print(f"... {text}", file=sys.stderr, flush=True)
+
+
 def faster_formats(seconds: dict[Side, float]) -> dict[Side, float]:
     """Of each network and precision the faster memory format alone."""
     best: dict[tuple[str, str], Side] = {}
@@ -289,9 +308,31 @@ def faster_formats(seconds: dict[Side, float]) -> dict[Side, float]:
 
 
 def peak_growth_gib(side: Side, inputs: Tensor, device: str, training: bool) -> float:
-    """What one pass adds to the peak memory of a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(growth_here, (side, inputs.numpy(), device, training, torch.get_num_threads()))
+    """What one pass adds to the peak memory of a fresh process; NaN where a peer dies of it."""
+    # Spawned: in a copy of a process that has computed, OpenMP waits for threads that are not there.
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    arguments = (side, inputs.numpy(), device, training, torch.get_num_threads())
+    process = context.Process(target=send_growth, args=(sender, *arguments), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        if not side.is_peer:
+            raise
+        print(f"  {side.precision} {side.name}: no memory figure, the process ended early")
+        return math.nan
+    finally:
+        process.join()
+
+
+def send_growth(sender: Connection, side: Side, inputs: np.ndarray, device: str, training: bool, threads: int) -> None:
+    """`growth_here` to the parent, if it is still there."""
+    growth = growth_here(side, inputs, device, training, threads)
+    # A parent that has been stopped wants nothing any more.
+    with contextlib.suppress(BrokenPipeError):
+        sender.send(growth)
 
 
 def growth_here(side: Side, inputs: np.ndarray, device: str, training: bool, threads: int) -> float:
@@ -325,9 +366,8 @@ def show(seconds: dict[Side, float], gib: dict[Side, float], options: argparse.N
     print(f"\n{'training step' if training else 'inference':38}{'ms':>8}{'samples/s':>11}{'peak GiB':>10}")
     for side, took in sorted(seconds.items(), key=lambda item: (item[0].precision, item[1])):
         layout = (", channels last" if side.channels_last else ", contiguous") if side.is_peer else ""
-        print(
-            f"  {side.precision} {side.name + layout:45}{1000 * took:8.1f}{options.batch / took:11.1f}{gib[side]:10.3f}"
-        )
+        peak = f"{gib[side]:10.3f}" if side in gib else ""
+        print(f"  {side.precision} {side.name + layout:45}{1000 * took:8.1f}{options.batch / took:11.1f}{peak}")
     for side in seconds:
         if side.name in (OURS, OURS_RECOMPUTING) and any(rival.is_peer for rival in seconds):
             print(f"  {side.precision} {side.name}: {comparison(side, seconds, gib, options, training=training)}")
@@ -341,17 +381,19 @@ def comparison(
     # Who wants float32 has no use for a peer in bfloat16.
     precisions = [name for name in options.precision if name in ("fp32", side.precision)]
     fastest = [min((r for r in rivals if r.precision == name), key=seconds.__getitem__) for name in precisions]
-    leanest = min((rival for rival in rivals if rival.precision in precisions), key=gib.__getitem__)
     floor = next(took for other, took in seconds.items() if other.name == ALONE and other.precision == side.precision)
-    speed_bar = memory_bar = ""
-    if not side.recomputes and options.device == "cpu":
-        speed_bar = f" (bar at 75 steps: {SPEED_BARS[side.precision, training]})"
-        memory_bar = f" (bar: {MEMORY_BAR})" if training else f" (bar: {INFERENCE_GIB_BAR} GiB)"
+    has_bar = not side.recomputes and options.device == "cpu"
+    speed_bar = f" (bar at 75 steps: {SPEED_BARS[side.precision, training]})" if has_bar else ""
     speeds = (f"{seconds[rival] / seconds[side]:.2f} x {rival.name} {rival.precision}" for rival in fastest)
-    return (
-        f"speed {', '.join(speeds)}{speed_bar}; memory {gib[side] / gib[leanest]:.2f} x {leanest.name} "
-        f"{leanest.precision}{memory_bar}; time {seconds[side] / floor:.2f} x the layers alone"
-    )
+    found = [f"speed {', '.join(speeds)}{speed_bar}"]
+    measured = [rival for rival in rivals if rival.precision in precisions and not math.isnan(gib.get(rival, math.nan))]
+    if side in gib and measured:
+        leanest = min(measured, key=gib.__getitem__)
+        bar = f" (bar: {MEMORY_BAR})" if training else f" (bar: {INFERENCE_GIB_BAR} GiB)"
+        found.append(
+            f"memory {gib[side] / gib[leanest]:.2f} x {leanest.name} {leanest.precision}{bar if has_bar else ''}"
+        )
+    return "; ".join([*found, f"time {seconds[side] / floor:.2f} x the layers alone"])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import numpy as np
 from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Population, SpikingGraph, Synapse
 from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
 from snnface.errors import ConfigError, UnsupportedLayerError
-from snnface.spiking.quantisation import integer_layer
 
 __all__ = ["QuantizeConfig", "Quantized", "QuantizedLayer", "quantize"]
 
@@ -222,6 +221,9 @@ def _quantize_population(
     neuron = population.neuron
     weights = [np.asarray(link.synapse.weight, dtype=np.float64) for link in population.inputs]
     bias = _total_bias(population)
+    # Loads torch; whoever asks the command for help must not wait for that.
+    from snnface.spiking.quantisation import integer_layer
+
     layer = integer_layer(
         weights,
         bias,

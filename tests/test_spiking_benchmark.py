@@ -79,6 +79,10 @@ def test_ratios_are_to_the_fastest_and_the_leanest_peer(benchmark: ModuleType) -
         "speed 6.00 x norse 1 fp32, 4.00 x snntorch 1 bf16 (bar at 75 steps: 5.5); memory 0.20 x norse 1 fp32 "
         "(bar: 0.3); time 2.00 x the layers alone"
     )
+    assert "memory" not in benchmark.comparison(ours, seconds, {}, options, training=True)
+    # Of a peer that died there is no figure.
+    gib[side("norse 1", "fp32")] = float("nan")
+    assert "memory 0.10 x snntorch 1 bf16" in benchmark.comparison(ours, seconds, gib, options, training=True)
 
 
 def test_real_events_fill_clips_and_begin_again_where_they_are_short(benchmark: ModuleType) -> None:

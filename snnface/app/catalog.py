@@ -18,7 +18,7 @@ from snnface.errors import ConfigError, unknown_name
 from snnface.models.face_model import FaceModel
 from snnface.models.heads import MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
 from snnface.models.reconstruction import SpikingReconstruction, SpikingReconstructionConfig
-from snnface.models.temporal import EveryStepConfig, LastStepConfig, MeanOverTimeConfig, TemporalConfig, temporal_of
+from snnface.models.temporal import EveryStep, LastStep, LeakyReadout, MeanOverTime
 from snnface.representations.base import Representation
 from snnface.representations.histogram import HistogramConfig, PolarityHistogram
 from snnface.representations.plain_frames import PlainFrames, PlainFramesConfig
@@ -89,11 +89,7 @@ WHOLE_MODELS: dict[type, Callable[..., Any]] = {
     ConditionalVaeConfig: ConditionalVae,
 }
 
-TEMPORAL: dict[str, TemporalConfig] = {
-    "mean": MeanOverTimeConfig(),
-    "last": LastStepConfig(),
-    "every": EveryStepConfig(),
-}
+TEMPORAL: dict[str, Callable[[], nn.Module]] = {"mean": MeanOverTime, "last": LastStep, "every": EveryStep}
 
 HEADS: dict[type, Callable[..., Any]] = {VotingHeadConfig: VotingHead, MlpHeadConfig: MlpHead}
 
@@ -197,7 +193,7 @@ def _made(kinds: Mapping[type, Callable[..., Any]], recipe: Recipe, task: Single
 
 
 def _temporal(choice: TemporalChoice) -> nn.Module:
-    return temporal_of(TEMPORAL[choice] if isinstance(choice, str) else choice)
+    return TEMPORAL[choice]() if isinstance(choice, str) else LeakyReadout(choice)
 
 
 def _num_outputs(recipe: Recipe, task: SingleTaskConfig) -> int:

@@ -41,9 +41,11 @@ from hardware.report_parts import Agreement
 from hardware.resources import ChipFit, chip_fit
 from hardware.target import LOIHI2, TARGETS, HardwareTarget
 from snnface.app.catalog import scorings_of
+from snnface.app.evaluation import TestScorer
+from snnface.app.experiment import Experiment
 from snnface.app.progress import counting_bar
 from snnface.app.recipes import Recipe
-from snnface.app.run import Experiment, TestScorer, weights_hash
+from snnface.app.run import weights_hash
 from snnface.config import to_json
 from snnface.datasets.clip import Batch
 from snnface.datasets.picture_samples import REFERENCE
@@ -54,6 +56,7 @@ from snnface.models.reconstruction import SpikingReconstruction
 from snnface.representations.histogram import HistogramConfig
 from snnface.spiking.activity import record_activity
 from snnface.spiking.neurons import SpikingNeuron
+from snnface.tasks.reconstruction import ReconstructionTaskConfig
 from snnface.tasks.scoring import Measure
 
 __all__ = [
@@ -164,10 +167,15 @@ def check_baseline(recipe: Recipe, baseline_recipe: Recipe, baseline: nn.Module)
     """A baseline must be an ANN that saw the same data, split and pictures for the same task.
 
     Raises:
-        ConfigError: if it does not; names what differs.
+        ConfigError: if it does not; names what differs. If the task is reconstruction.
     """
     if any(isinstance(module, SpikingNeuron) for module in baseline.modules()):
         raise ConfigError(f"the baseline {baseline_recipe.name!r} is a spiking network; name the run of an ANN.")
+    if isinstance(recipe.task, ReconstructionTaskConfig):
+        raise ConfigError(
+            f"operations of a network that is shown a reference picture are not counted, so {recipe.name!r} has no "
+            "baseline; leave out --baseline. `snnface evaluate` compares the pictures."
+        )
     parts = ("data", "split", "representation", "task", "seed")
     differing = [part for part in parts if getattr(recipe, part) != getattr(baseline_recipe, part)]
     if differing:

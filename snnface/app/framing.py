@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
+from snnface.app.training_view import TrainingView
 from snnface.datasets.layout.pictures import picture_clip
 from snnface.datasets.recorded.take_folder import EVENT_FILES, TakeFolder
 from snnface.errors import ConfigError, DataError
@@ -14,17 +15,12 @@ from snnface.events import EventStream, Resolution, centre_square, crop, open_ev
 from snnface.events.filters import BoxTrack, crop_to_track
 from snnface.events.readers import EventFile
 from snnface.events.readers.base import Extras
-from snnface.faces.detection import FaceCrop, FaceTracker, read_landmarks, smoothed
-from snnface.faces.landmarks import mean_landmarks
-from snnface.faces.scene import View
+from snnface.faces.detection import FaceTracker, read_landmarks
 
-__all__ = ["HOLD_US", "CameraRecording", "Framing", "found_framing", "framing_of_landmarks", "training_squares"]
+__all__ = ["HOLD_US", "CameraRecording", "Framing", "found_framing", "framing_of_landmarks"]
 
 HOLD_US = 250_000
 """So long after a frame with the face, and before one, the face counts as seen: missed frames are bridged."""
-
-# Bridge of the nose and corners of the eyes: a smile, an open mouth or a blink must not move the square.
-_STILL = [27, 28, 29, 30, 36, 39, 42, 45]
 
 Frame = tuple[UInt8[np.ndarray, "H W C"], int]
 
@@ -130,12 +126,12 @@ class Framing:
 
 
 def found_framing(
-    recording: CameraRecording, picture: Resolution, *, on_progress: Callable[[int, int | None], None] | None = None
+    recording: CameraRecording, view: TrainingView, *, on_progress: Callable[[int, int | None], None] | None = None
 ) -> Framing:
     """Follow the face in the recording's frames; the middle square where there is none.
 
     Args:
-        picture: of the training pictures, whose framing the square takes over.
+        view: of the training pictures, whose framing the square takes over.
         on_progress: called with (frames done, frames in all).
 
     Raises:
@@ -144,7 +140,7 @@ def found_framing(
     if not recording.num_frames:
         return Framing.middle("the recording has no frames to find a face in")
     tracker, sensor = FaceTracker(), recording.file.resolution
-    squares, times, num_frames = [np.empty((0, 4))], list[int](), 0
+    boxes, times, num_frames = [np.empty((0, 4))], list[int](), 0
     for pixels, t_us in recording.frames():
         num_frames += 1
         if pixels.shape[:2] != (sensor.height, sensor.width):
@@ -152,16 +148,16 @@ def found_framing(
             return Framing.middle(f"the frames, {shape}, were not taken through the pixels of the events, {sensor}")
         found = tracker.step(pixels)
         if found is not None:
-            squares.append(training_squares(found[0][None], picture))
+            boxes.append(view.boxes(found[0][None]))
             times.append(t_us)
         if on_progress is not None:
             on_progress(num_frames, recording.num_frames)
     if not times:
         return Framing.middle(f"no face was found in {_frames(num_frames)}")
-    return _following(np.concatenate(squares), np.array(times, np.int64), num_frames, "was found")
+    return _following(view, np.concatenate(boxes), np.array(times, np.int64), num_frames, "was found")
 
 
-def framing_of_landmarks(recording: CameraRecording, path: Path, picture: Resolution) -> Framing:
+def framing_of_landmarks(recording: CameraRecording, path: Path, view: TrainingView) -> Framing:
     """Follow the face by a file of landmarks in the sensor's coordinates, see `read_landmarks`.
 
     One row alone holds for the whole recording. Several need times in the recording's clock: the
@@ -183,59 +179,37 @@ def framing_of_landmarks(recording: CameraRecording, path: Path, picture: Resolu
         tracked = read_landmarks(path, t_us=np.array([t_us for _, t_us in recording.frames()], np.int64))
     if not tracked.valid.any():
         raise DataError(f"{path} should hold landmarks of a face; every row is empty. Give other landmarks.")
-    squares = training_squares(np.asarray(tracked.landmarks)[tracked.valid], picture)
+    boxes = view.boxes(np.asarray(tracked.landmarks)[tracked.valid])
     times = np.asarray(tracked.t_us)[tracked.valid]
     hold_us = np.iinfo(np.int64).max if rests else HOLD_US
-    return _following(squares, times, len(tracked), "was given (--landmarks)", hold_us=hold_us)
+    return _following(view, boxes, times, len(tracked), "was given (--landmarks)", hold_us=hold_us)
 
 
 def _following(
-    squares: Float64[np.ndarray, "N 4"],
+    view: TrainingView,
+    boxes: Float64[np.ndarray, "N 4"],
     t_us: Int64[np.ndarray, " N"],
     num_frames: int,
     how: str,
     *,
     hold_us: int = HOLD_US,
 ) -> Framing:
-    settings = FaceCrop()
-    calm = smoothed(squares, t_us, width_ms=settings.smoothing_ms, causal=settings.is_causal)
+    squares = view.squares(boxes, t_us)
     gap_s = float(np.diff(t_us).max(initial=0)) / 1e6
-    moves = f"; between two of them, at most {gap_s:.2f} s apart, it moves evenly" if gap_s else ""
+    between = f"; between two of them, at most {gap_s:.2f} s apart, it moves evenly" if gap_s else ""
+    moves = "rests before the first frame with the face and after the last" + between
+    rests = len(squares.t_us) == 1 < len(t_us)
     return Framing(
-        squares=BoxTrack(t_us, calm),
+        squares=squares,
         face_t_us=t_us,
         hold_us=hold_us,
         sentence=(
             f"The face {how} in {len(t_us):,} of {_frames(num_frames)}. The network is shown the square around it, "
-            f"framed as in its training pictures, here {np.median(calm[:, 2:].min(1)):.0f} pixels wide. The square "
-            f"rests before the first frame with the face and after the last{moves}."
+            f"framed as in its training pictures, here {np.median(squares.boxes[:, 2:].min(1)):.0f} pixels wide. "
+            f"The square {'rests at the middle of all of these places' if rests else moves}."
         ),
     )
 
 
 def _frames(count: int) -> str:
     return f"{count:,} frame{'s' if count > 1 else ''}"
-
-
-def training_squares(points: Float64[np.ndarray, "F 68 2"], picture: Resolution) -> Float64[np.ndarray, "F 4"]:
-    """The upright boxes in which faces lie as in pictures of `picture` pixels taken by the training camera.
-
-    Where the mean landmarks lie in such a picture is known (`View`). The similarity that takes
-    those that no expression moves much to where they were found, in the least-squares sense, takes the
-    middle of the picture to the middle of the box, and its sides to the box's; the turn is left out.
-
-    Args:
-        points: (column, row), pixel centres whole.
-
-    Returns:
-        left, top, width, height as in `BoxTrack`; NaN where a point is.
-    """
-    camera = View().camera(picture).matrices(np.zeros((1, 6)))[0]
-    # Points of the plane as complex numbers: a similarity is z -> scale * z + shift.
-    trained = (mean_landmarks()[_STILL] @ camera[:2, :3].T + camera[:2, 3]) @ [1, 1j]
-    found = points[:, _STILL] @ np.array([1, 1j])
-    from_mean = trained - trained.mean()
-    scale = found @ from_mean.conj() / (np.abs(from_mean) ** 2).sum()
-    middle = found.mean(1) + scale * ((picture.width - 1 + 1j * (picture.height - 1)) / 2 - trained.mean())
-    size = np.abs(scale)[:, None] * [picture.width, picture.height]
-    return np.hstack([np.stack([middle.real, middle.imag], 1) + 0.5 - size / 2, size])

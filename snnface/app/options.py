@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import tyro
 from rich.console import Console
 
+from snnface.cache import default_cache
 from snnface.errors import ConfigError
 
 __all__ = ["Maybe", "SensorSize", "console_for", "default_cache", "is_first_process", "parse", "step_us_from_ms"]
@@ -33,14 +33,6 @@ def parse(kind: type[T], arguments: Sequence[str], *, verb: str, default: T | No
         default=tyro.MISSING_NONPROP if default is None else default,
         config=(tyro.conf.AvoidSubcommands,),
     )
-
-
-def default_cache() -> Path:
-    """Where synthesised data is kept: $SNNFACE_CACHE, else the user's cache folder."""
-    base = os.environ.get("SNNFACE_CACHE")
-    if base:
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "snnface"
 
 
 def step_us_from_ms(step_ms: float) -> int:

@@ -10,9 +10,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from snnface.app.evaluation import evaluate_run
+from snnface.app.experiment import open_experiment
 from snnface.app.options import console_for, default_cache
 from snnface.app.recipes import recipe_named
-from snnface.app.run import ANSWERS, KNOWN_FACES, evaluate_run, open_experiment, train_run
+from snnface.app.run import ANSWERS, EVALUATION, KNOWN_FACES, train_run
 from snnface.app.tables import print_scores
 
 __all__ = ["PRETRAINED", "main"]
@@ -31,7 +33,7 @@ def main() -> None:
         model = train_run(experiment, out, console=console)
         result = evaluate_run(experiment, model, out)
         PRETRAINED.mkdir(parents=True, exist_ok=True)
-        for name in ("recipe.json", "model.safetensors", "evaluation.json", "environment.json", ANSWERS, KNOWN_FACES):
+        for name in ("recipe.json", "model.safetensors", EVALUATION, "environment.json", ANSWERS, KNOWN_FACES):
             shutil.copyfile(out / name, PRETRAINED / name)
     print_scores(experiment, {recipe.name: result})
 

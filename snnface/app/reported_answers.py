@@ -10,7 +10,8 @@ from hardware.report_parts import AccuracyRow, ClipPicture, Confusion, Table, Tr
 from hardware.target import TARGETS
 from snnface.app.catalog import representation_of
 from snnface.app.deployment import Deployment
-from snnface.app.run import Experiment, Scores, TestResult
+from snnface.app.evaluation import Scores, TestResult
+from snnface.app.experiment import Experiment
 from snnface.app.tables import score_rows
 from snnface.datasets.clip import Clip
 from snnface.errors import UnsupportedLayerError

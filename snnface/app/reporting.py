@@ -14,8 +14,10 @@ from hardware.target import TARGETS
 from snnface import __version__
 from snnface.app.catalog import representation_of
 from snnface.app.deployment import Deployment, integer_counts, prepare
+from snnface.app.evaluation import TestResult
+from snnface.app.experiment import Experiment
 from snnface.app.reported_answers import reported_answers
-from snnface.app.run import Experiment, TestResult, weights_hash
+from snnface.app.run import weights_hash
 from snnface.config import from_json
 from snnface.errors import CheckpointError
 from snnface.files import read_text

@@ -13,193 +13,42 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from snnface.app.catalog import (
-    class_names_of,
-    dataset_of,
-    labels_read,
-    model_of,
-    representation_of,
-    scorings_of,
-    task_of,
-)
-from snnface.app.progress import counting_bar
+from snnface.app.catalog import labels_read, model_of, task_of
+from snnface.app.experiment import Experiment
 from snnface.app.recipes import Recipe
 from snnface.config import from_json, to_json
 from snnface.datasets.augmentation import AugmentedSamples
-from snnface.datasets.clip import Batch, Clip, FaceDataset
-from snnface.datasets.padding import PaddedSamples
-from snnface.datasets.picture_samples import PictureSamples
 from snnface.datasets.samples import ClipSamples, batches
-from snnface.datasets.splits import Split, split_by_subject
-from snnface.errors import CheckpointError, ConfigError, DataError, DatasetNotFoundError
+from snnface.errors import CheckpointError, ConfigError, DatasetNotFoundError
 from snnface.faces.presence import known_faces, save_known_faces
-from snnface.files import atomic_path, read_text, write_text
+from snnface.files import read_text, write_text
 from snnface.seeding import SeedTree
 from snnface.spiking.kernels import kernel_report
-from snnface.tasks.base import Loss, Output
-from snnface.tasks.reconstruction import ReconstructionTaskConfig
-from snnface.tasks.scoring import Measure, Predictor, Scoring, measures, merged
+from snnface.tasks.base import Loss
 from snnface.training.checkpoint import epochs_done, has_state, load_state, load_weights
-from snnface.training.evaluation import predict
 from snnface.training.loop import EpochResult, Observer, TrainingState, train
 from snnface.training.optim import TrainingConfig, optimiser_of, schedule_of
 from snnface.training.tracking import CheckpointWriter, MetricsLog, ProgressBar
 
-__all__ = [
-    "ANSWERS",
-    "KNOWN_FACES",
-    "RUN_FILES",
-    "Experiment",
-    "Scores",
-    "TestResult",
-    "TestScorer",
-    "evaluate_run",
-    "load_run",
-    "open_experiment",
-    "read_answers",
-    "require_free",
-    "train_run",
-    "weights_hash",
-]
-
+__all__ = ["ANSWERS", "EVALUATION", "KNOWN_FACES", "RUN_FILES", "load_run", "require_free", "train_run", "weights_hash"]
 
 KNOWN_FACES = "known_faces.safetensors"
-ANSWERS = "answers.safetensors"
-
-Scores = Mapping[str, Measure]
-"""Metric -> its value, with the 95 % range over subjects."""
+EVALUATION, ANSWERS = "evaluation.json", "answers.safetensors"
 
 RUN_FILES = (
     *("recipe.json", "environment.json", "metrics.jsonl", "model.safetensors", "last", KNOWN_FACES),
-    *("evaluation.json", ANSWERS, "model.nir", "deployment.json", "report.html", "report.json"),
+    *(EVALUATION, ANSWERS, "model.nir", "deployment.json", "report.html", "report.json"),
 )
 """All that a run folder may hold."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Experiment:
-    """A recipe with its data at hand: what training, evaluation and deployment all start from."""
-
-    recipe: Recipe
-    dataset: FaceDataset
-    split: Split
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return class_names_of(self.recipe)
-
-    def samples(self, clips: tuple[Clip, ...]) -> ClipSamples:
-        """The clips under the recipe's representation: padded in front where clips of the set differ in length."""
-        pictures = representation_of(self.recipe)
-        if isinstance(self.recipe.task, ReconstructionTaskConfig):
-            return PictureSamples(self.dataset, clips, pictures)
-        lengths = {clip.window.num_steps(pictures.step_us) for clip in self.dataset.clips}
-        if len(lengths) > 1:
-            return PaddedSamples(self.dataset, clips, pictures, num_steps=max(lengths))
-        return ClipSamples(self.dataset, clips, pictures)
-
-    def batches(self, clips: tuple[Clip, ...]) -> Iterator[Batch]:
-        """Those samples in their order."""
-        yield from batches(self.samples(clips), batch_size=self.recipe.training.batch_size)
-
-    def label_batches(self, clips: tuple[Clip, ...]) -> Iterator[Batch]:
-        """As `batches`, with pictures of no pixels where nothing but labels is needed of them: no recording is read."""
-        samples = self.samples(clips)
-        if type(samples) is ClipSamples:
-            samples = _Unseen(self.dataset, clips, representation_of(self.recipe))
-        yield from batches(samples, batch_size=self.recipe.training.batch_size)
-
-
-class _Unseen(ClipSamples):
-    """Clips with their labels, and as many steps of nothing as they have."""
-
-    def _inputs(self, index: int) -> Tensor:
-        return torch.zeros(self.clips[index].window.num_steps(self._representation.step_us), 1, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class TestResult:
-    """What the test subjects say of a trained model.
-
-    Attributes:
-        weights: SHA-256 of the recipe and the weights that were evaluated.
-        scores: predictor -> metric -> value and interval. "model" comes first, then the trivial
-            predictors, which know the training clips alone ("constant", and "mean" for numbers), then
-            "chance" for the metrics for which it is defined.
-    """
-
-    __test__ = False
-
-    weights: str
-    num_clips: int
-    num_subjects: int
-    clip_ids: tuple[str, ...]
-    scores: Mapping[str, Mapping[str, Measure]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if len(self.clip_ids) != self.num_clips or not self.scores.get("model"):
-            raise DataError("a test result needs a name for each clip and scores of the model; this one is damaged.")
-
-    @property
-    def model(self) -> Mapping[str, Measure]:
-        return self.scores["model"]
-
-
-class TestScorer:
-    """Judges answers to the test clips, which come batch by batch in the order of the clips.
-
-    Args:
-        scorings: of the tasks that are judged; None: of all tasks of the recipe.
-    """
-
-    __test__ = False
-
-    def __init__(self, experiment: Experiment, scorings: tuple[Scoring, ...] | None = None) -> None:
-        self._experiment = experiment
-        self._scorings = scorings_of(experiment.recipe) if scorings is None else scorings
-        self._statistics: list[list[Tensor]] = [[] for _ in self._scorings]
-
-    def add(self, output: Output, batch: Batch) -> None:
-        for scoring, gathered in zip(self._scorings, self._statistics, strict=True):
-            gathered.append(scoring.statistics(output, batch))
-
-    def scores(self) -> dict[str, Measure]:
-        """Every metric of every task.
-
-        Raises:
-            DataError: if no clip has a label, or not all clips were judged.
-        """
-        subjects = [clip.subject for clip in self._experiment.split.test]
-        seed = SeedTree(self._experiment.recipe.seed)
-        return merged(
-            measures(scoring, torch.cat(gathered), subjects, generator=seed.numpy("bootstrap"))
-            for scoring, gathered in zip(self._scorings, self._statistics, strict=True)
-        )
-
-
-def open_experiment(recipe: Recipe, *, cache_dir: Path | None, console: Console) -> Experiment:
-    """Make or load the recipe's data and split it by subject; without a cache, recordings are made when asked for."""
-    with counting_bar(console, "synthesising recordings") as on_progress:
-        dataset = dataset_of(recipe, cache_dir=cache_dir, on_progress=on_progress)
-        clips = dataset.clips
-    split = split_by_subject(
-        clips,
-        validation_subjects=recipe.split.validation_subjects,
-        test_subjects=recipe.split.test_subjects,
-        generator=SeedTree(recipe.seed).numpy("split"),
-    )
-    return Experiment(recipe, dataset, split)
 
 
 def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bool = False) -> nn.Module:
@@ -280,78 +129,6 @@ def load_run(folder: Path) -> tuple[Recipe, nn.Module]:
     model = model_of(recipe)
     load_weights(model, folder / "model.safetensors")
     return recipe, model.eval()
-
-
-def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestResult:
-    """Read the test subjects, once: the result is kept in `evaluation.json` and returned from there later.
-
-    Only other weights (a run that was resumed since) are a reason to read them again.
-    """
-    path, weights = out / "evaluation.json", weights_hash(out)
-    if path.is_file():
-        kept = from_json(TestResult, read_text(path))
-        if kept.weights == weights:
-            return kept
-    clips = experiment.split.test
-    scores, answers = _test_scores(experiment, model)
-    result = TestResult(
-        weights=weights,
-        num_clips=len(clips),
-        num_subjects=len({clip.subject for clip in clips}),
-        clip_ids=tuple(clip.clip_id for clip in clips),
-        scores={**scores, **_chance(scorings_of(experiment.recipe))},
-    )
-    # Answers first: a result without them would be taken for whole.
-    with atomic_path(out / ANSWERS) as temporary:
-        save_file(answers, temporary)
-    write_text(path, to_json(result))
-    return result
-
-
-def read_answers(folder: Path) -> dict[str, Tensor]:
-    """What the model answered to the test clips, in the order of `TestResult.clip_ids`: target -> [N, ...].
-
-    Raises:
-        CheckpointError: if the run has not been evaluated.
-    """
-    if not (folder / ANSWERS).is_file():
-        raise CheckpointError(f"{folder} holds no {ANSWERS}; run `snnface evaluate {folder}` first.")
-    return load_file(folder / ANSWERS)
-
-
-def _test_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str, Scores], dict[str, Tensor]]:
-    """Scores of the model and of the trivial predictors on the test clips, read once; and the model's answers."""
-    task, scorings, predictors = task_of(experiment.recipe), scorings_of(experiment.recipe), _predictors(experiment)
-    scorers = {name: TestScorer(experiment) for name in ("model", *predictors)}
-    answers: dict[str, list[Tensor]] = {}
-    with torch.inference_mode():
-        for batch in experiment.batches(experiment.split.test):
-            output = predict(model.eval(), task, batch)
-            scorers["model"].add(output, batch)
-            for name, predictor in predictors.items():
-                scorers[name].add(predictor(batch), batch)
-            for scoring in scorings:
-                for name, rows in scoring.answers(output).items():
-                    answers.setdefault(name, []).append(rows)
-    scores = {name: scorer.scores() for name, scorer in scorers.items()}
-    return scores, {name: torch.cat(rows).contiguous() for name, rows in answers.items()}
-
-
-def _predictors(experiment: Experiment) -> dict[str, Predictor]:
-    """The trivial predictors that every task has, each with the answers to all tasks."""
-    train = experiment.split.train
-    of_tasks = [scoring.predictors(experiment.label_batches(train)) for scoring in scorings_of(experiment.recipe)]
-    shared = [name for name in of_tasks[0] if all(name in others for others in of_tasks)]
-
-    def joined(name: str) -> Predictor:
-        return lambda batch: {target: rows for each in of_tasks for target, rows in each[name](batch).items()}
-
-    return {name: joined(name) for name in shared}
-
-
-def _chance(scorings: tuple[Scoring, ...]) -> dict[str, dict[str, Measure]]:
-    values = merged(scoring.chance() for scoring in scorings)
-    return {"chance": {name: Measure(value) for name, value in values.items()}} if values else {}
 
 
 def weights_hash(folder: Path) -> str:

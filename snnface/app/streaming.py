@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from snnface.app.catalog import representation_of
 from snnface.app.framing import CameraRecording, Framing
 from snnface.app.recipes import Recipe
 from snnface.app.run import load_run
+from snnface.app.training_view import TrainingView
 from snnface.errors import ConfigError, DataError
 from snnface.events import EventStream, Resolution
 from snnface.models.face_model import FaceModel
 from snnface.representations.event_pictures import EventPictures
 from snnface.representations.picture_stream import PictureStream
+from snnface.spiking.streaming import StreamingModule
 
 __all__ = ["PARTS", "FaceStream", "Latencies", "StreamSummary", "StreamedFrame"]
 
@@ -125,15 +128,7 @@ class FaceStream:
     framing: Framing
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, FaceModel):
-            raise ConfigError(
-                f"{self.recipe.name} needs more than events (a picture to start from), so it cannot be run on a "
-                "stream; choose another run with --model."
-            )
-        if not isinstance(representation_of(self.recipe), EventPictures):
-            raise ConfigError(
-                f"{self.recipe.name} was trained on frames, not on events; choose another run with --model."
-            )
+        _require_streamable(self.recipe, self.model)
 
     @classmethod
     def open(
@@ -153,9 +148,11 @@ class FaceStream:
             ConfigError, DatasetNotFoundError, DataError, CheckpointError: as `analyse`.
         """
         recipe, model = load_run(run)
+        # Before the face is looked for, which can take long.
+        _require_streamable(recipe, model)
         recording = CameraRecording.open(path, resolution=resolution, recover=recover)
         framing = chosen_framing(
-            recording, recipe.data.resolution, landmarks=landmarks, finds_face=finds_face, on_progress=on_progress
+            recording, TrainingView.of(recipe), landmarks=landmarks, finds_face=finds_face, on_progress=on_progress
         )
         return cls(recipe, model, recording, framing)
 
@@ -238,6 +235,23 @@ class FaceStream:
         network.answers(np.zeros((2, representation.num_channels, size.height, size.width), np.float32))
 
 
+def _require_streamable(recipe: Recipe, model: nn.Module) -> None:
+    """Check that events alone, frame by frame, are enough for this network.
+
+    Raises:
+        ConfigError: if they are not.
+    """
+    if not isinstance(model, FaceModel):
+        needs = "needs more than events (a picture to start from)"
+    elif not isinstance(model.encoder, StreamingModule):
+        needs = f"looks at whole clips ({type(model.encoder).__name__})"
+    elif not isinstance(representation_of(recipe), EventPictures):
+        needs = "was trained on frames, not on events"
+    else:
+        return
+    raise ConfigError(f"{recipe.name} {needs}, so it cannot be run on a stream; choose another run with --model.")
+
+
 class _Network:
     """The network from rest, and the answers that it last gave."""
 
@@ -246,8 +260,19 @@ class _Network:
         self._answers: dict[str, Float32[np.ndarray, " K"]] = {}
 
     def answers(self, pictures: Float32[np.ndarray, "T C H W"]) -> dict[str, Float32[np.ndarray, " K"]]:
-        with torch.inference_mode():
+        with _one_thread(), torch.inference_mode():
             for picture in torch.from_numpy(pictures):
                 answers, self._state = self._model.step(picture[None], self._state)
                 self._answers = {name: answer[0].numpy() for name, answer in answers.items()}
         return self._answers
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A frame is too little work to share: on a busy machine threads that wait for each other lose 0.1 s."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)

@@ -8,16 +8,11 @@ from jaxtyping import Float32
 from rich.console import Console
 from rich.table import Table
 
-from snnface.app.catalog import class_names_of
-from snnface.app.recipes import Recipe
+from snnface.app.answers import answer_names, in_words
 from snnface.app.streaming import PARTS, FaceStream, StreamedFrame, StreamSummary
 from snnface.spiking.kernels import kernel_report
-from snnface.tasks.action_units import ActionUnitTaskConfig
-from snnface.tasks.valence_arousal import DIMENSIONS, ValenceArousalTaskConfig
 
 __all__ = ["report_stream"]
-
-Answers = Mapping[str, Float32[np.ndarray, " K"]]
 
 SHARES = {"median": 0.5, "95 %": 0.95}
 LABELS = {
@@ -66,31 +61,6 @@ def report_stream(stream: FaceStream, *, as_json: bool) -> StreamSummary:
     console.print(table)
     console.print(kernel_sentence())
     return summary
-
-
-def answer_names(recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    """Target -> names of its answers, where they have any."""
-    names: dict[str, tuple[str, ...]] = {}
-    for task in recipe.tasks:
-        if isinstance(task, ActionUnitTaskConfig):
-            names[task.target] = class_names_of(recipe)
-        if isinstance(task, ValenceArousalTaskConfig):
-            names[task.target] = DIMENSIONS
-    return names
-
-
-def in_words(answers: Answers, names: Mapping[str, tuple[str, ...]]) -> str:
-    """The best class and its share of the votes; valence and arousal; of other numbers the largest."""
-    parts = []
-    for target, values in answers.items():
-        if names.get(target) == DIMENSIONS:
-            parts += [f"{name} {value:+.3f}" for name, value in zip(DIMENSIONS, values, strict=True)]
-        elif target in names:
-            parts.append(f"{names[target][int(values.argmax())]} ({values.max():.3f})")
-        else:
-            largest = int(np.abs(values).argmax())
-            parts.append(f"{target}: number {largest} of {len(values)} is {values[largest]:+.3f}")
-    return ", ".join(parts) or "no picture yet"
 
 
 def frame_values(frame: StreamedFrame, names: Mapping[str, tuple[str, ...]]) -> dict[str, object]:

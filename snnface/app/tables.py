@@ -9,7 +9,8 @@ from rich.table import Table
 
 from hardware.energy_ratio import energy_ratios
 from snnface.app.deployment import Deployment
-from snnface.app.run import Experiment, Scores, TestResult
+from snnface.app.evaluation import Scores, TestResult
+from snnface.app.experiment import Experiment
 
 __all__ = ["TRIVIAL", "print_deployment", "print_scores", "print_training", "score_rows"]
 
@@ -26,10 +27,9 @@ TRIVIAL = {"constant": "constant answer", "mean": "mean answer", "reference": "t
 """Trivial predictors as tables name them."""
 
 
-def print_training(out: Path) -> None:
-    """The last and the best epoch of a run."""
+def print_training(out: Path, *, metric: str) -> None:
+    """The last epoch of a run, and the best by `metric` (larger is better)."""
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    metric = next(iter(rows[-1]["validation"]))
     best = max(rows, key=lambda row: row["validation"][metric])
     Console(markup=False, highlight=False).print(
         f"{out}: {len(rows)} epochs; best validation {metric} {best['validation'][metric]:.3f} "

@@ -3,35 +3,19 @@
 from snnface.models.face_model import FaceModel
 from snnface.models.heads import MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
 from snnface.models.reconstruction import SpikingReconstruction, SpikingReconstructionConfig
-from snnface.models.temporal import (
-    EveryStep,
-    EveryStepConfig,
-    LastStep,
-    LastStepConfig,
-    LeakyReadout,
-    LeakyReadoutConfig,
-    MeanOverTime,
-    MeanOverTimeConfig,
-    TemporalConfig,
-    temporal_of,
-)
+from snnface.models.temporal import EveryStep, LastStep, LeakyReadout, LeakyReadoutConfig, MeanOverTime
 
 __all__ = [
     "EveryStep",
-    "EveryStepConfig",
     "FaceModel",
     "LastStep",
-    "LastStepConfig",
     "LeakyReadout",
     "LeakyReadoutConfig",
     "MeanOverTime",
-    "MeanOverTimeConfig",
     "MlpHead",
     "MlpHeadConfig",
     "SpikingReconstruction",
     "SpikingReconstructionConfig",
-    "TemporalConfig",
     "VotingHead",
     "VotingHeadConfig",
-    "temporal_of",
 ]

@@ -15,33 +15,7 @@ from torch import Tensor, nn
 from snnface.errors import ConfigError
 from snnface.spiking.streaming import State
 
-__all__ = [
-    "EveryStep",
-    "EveryStepConfig",
-    "LastStep",
-    "LastStepConfig",
-    "LeakyReadout",
-    "LeakyReadoutConfig",
-    "MeanOverTime",
-    "MeanOverTimeConfig",
-    "TemporalConfig",
-    "temporal_of",
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeanOverTimeConfig:
-    """Nothing to set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LastStepConfig:
-    """Nothing to set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EveryStepConfig:
-    """Nothing to set."""
+__all__ = ["EveryStep", "LastStep", "LeakyReadout", "LeakyReadoutConfig", "MeanOverTime"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +32,6 @@ class LeakyReadoutConfig:
     def __post_init__(self) -> None:
         if not self.tau > 1:
             raise ConfigError(f"tau is counted in steps and must be above 1; got {self.tau}.")
-
-
-TemporalConfig = MeanOverTimeConfig | LastStepConfig | EveryStepConfig | LeakyReadoutConfig
 
 
 class MeanOverTime(nn.Module):
@@ -135,15 +106,3 @@ class LeakyReadout(nn.Module):
             potential = potential - leak * (potential - step)
             potentials.append(potential)
         return torch.stack(potentials), potential.detach()
-
-
-def temporal_of(config: TemporalConfig) -> nn.Module:
-    """The part that a config describes."""
-    if isinstance(config, LeakyReadoutConfig):
-        return LeakyReadout(config)
-    plain: dict[type, type[nn.Module]] = {
-        MeanOverTimeConfig: MeanOverTime,
-        LastStepConfig: LastStep,
-        EveryStepConfig: EveryStep,
-    }
-    return plain[type(config)]()

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from snnface.shapes import require_shape
-from snnface.spiking.kernels import conv_layer, neuron_layer, recurrent_layer
+from snnface.spiking.dropout import Dropout
+from snnface.spiking.kernels import conv_layer, full_product, neuron_layer, recurrent_layer
 from snnface.spiking.neurons import LayerOutput, NeuronConfig, SpikingNeuron
 from snnface.spiking.streaming import StreamingModule
 
@@ -138,7 +139,7 @@ class SpikingLinear(StreamingModule):
 
     def __init__(self, in_features: int, out_features: int, neuron: NeuronConfig, *, dropout: float = 0.0) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(in_features, out_features, bias=False)
         self.neuron = SpikingNeuron(neuron, out_features)
 
@@ -202,11 +203,13 @@ def _rows_product(linear: nn.Linear, inputs: Tensor) -> Tensor:
     Matrix products round differently for few rows, and for rows that begin at odd
     addresses as a piece of a sequence may.
     """
+    if not linear.training and (summed := full_product(inputs, linear.weight)) is not None:
+        return summed
     rows = inputs.flatten(0, 1)
     missing = max(_MIN_ROWS - len(rows), 0)
     if missing:
         rows = nn.functional.pad(rows, (0, 0, 0, missing))
-    elif rows.storage_offset() and not linear.training:
+    elif not (linear.training or torch.compiler.is_compiling()) and rows.storage_offset():
         rows = rows.clone()
     products: Tensor = linear(rows)
     return products[: len(products) - missing].reshape(*inputs.shape[:2], linear.out_features)

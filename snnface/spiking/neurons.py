@@ -99,7 +99,8 @@ def neuron_step(
         v[t] = h[t] (1 - s[t]) + s[t] v_reset                 (reset "zero")
         v[t] = h[t] - s[t] (threshold - v_reset)              (reset "subtract")
 
-    With `detach_reset` no gradient flows through the decision to reset.
+    With `detach_reset` no gradient flows through the decision to reset. Currents must be
+    finite: NaN never fires, and what follows an infinite one is not defined.
 
     Args:
         leak: 1/tau, 0-d, or one a channel (the axis after B).

@@ -9,6 +9,7 @@ from snnface.datasets.clip import Batch
 from snnface.errors import ConfigError
 from snnface.seeding import SeedTree
 from snnface.spiking.activity import SpikeCounts, spike_counts
+from snnface.spiking.processes import differentiable_sum
 from snnface.tasks.base import Loss, Task
 from snnface.training.evaluation import predict
 from snnface.training.optim import TrainingConfig
@@ -21,7 +22,7 @@ class Objective:
     """The loss of a batch in training.
 
     The budget of spikes is one for the whole model: with r the spikes of all neurons over all
-    their updates (neurons x steps x clips, before pooling), of the clips of this process,
+    their updates (neurons x steps x clips, before pooling), of the clips of all processes,
 
         loss = task + rate_weight max(0, r / rate_target - 1)^2
 
@@ -63,7 +64,9 @@ def over_budget(counts: SpikeCounts, *, target: float) -> Tensor:
     """
     if not counts.num_spikes:
         raise ConfigError("rate_weight limits spikes, and this model has no spiking neurons; set it to 0.")
-    rate = torch.stack(list(counts.num_spikes.values())).sum() / sum(counts.num_updates.values())
+    spikes = torch.stack(list(counts.num_spikes.values())).sum()
+    totals = differentiable_sum(torch.stack([spikes, spikes.new_tensor(sum(counts.num_updates.values()))]))
+    rate = totals[0] / totals[1]
     return (rate / target - 1).clamp(min=0).square()
 
 

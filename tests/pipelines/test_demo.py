@@ -24,9 +24,11 @@ from snnface.app import run as run_module
 from snnface.app.analysis import analyse
 from snnface.app.cli import main
 from snnface.app.deployment import Deployment, check_baseline, compare_lava, integer_counts, prepare
+from snnface.app.evaluation import TestResult
+from snnface.app.experiment import Experiment, open_experiment
 from snnface.app.pretrained import PRETRAINED
 from snnface.app.reporting import read_deployment
-from snnface.app.run import Experiment, TestResult, load_run, open_experiment, weights_hash
+from snnface.app.run import load_run, weights_hash
 from snnface.config import from_json
 from snnface.errors import CheckpointError, ConfigError, UnsupportedLayerError
 from snnface.events import EventStream, Resolution, write_hdf5
@@ -188,7 +190,7 @@ def test_training_again_into_the_same_folder_is_refused(work: Path, capsys: pyte
 
 
 def test_the_test_subjects_are_read_once(work: Path, experiment: Experiment) -> None:
-    from snnface.app.run import evaluate_run
+    from snnface.app.evaluation import evaluate_run
 
     _, model = load_run(work / "snn")
     with torch.no_grad():

@@ -13,10 +13,13 @@ from rich.console import Console
 
 from ann_baselines.cvae import ConditionalVaeConfig
 from ann_baselines.per_frame import FrameCnnConfig, PerFrameConfig
+from conversion.nir_import import read_nir
 from snnface.app.cli import main
+from snnface.app.evaluation import TestResult, evaluate_run, read_answers
+from snnface.app.experiment import open_experiment
 from snnface.app.filmed_faces import FilmedFacesConfig
 from snnface.app.recipes import Recipe, SplitConfig, recipe_named
-from snnface.app.run import TestResult, evaluate_run, load_run, open_experiment, read_answers, train_run
+from snnface.app.run import load_run, train_run
 from snnface.config import from_json, to_json
 from snnface.datasets.synthesis import SynthesisConfig
 from snnface.datasets.synthetic import SyntheticFacesConfig
@@ -191,8 +194,27 @@ def test_a_network_that_has_no_form_on_the_chip_is_refused_by_name(
 ) -> None:
     if trained.recipe.name != "reconstruction-cvae":
         pytest.skip("of the conventional reconstruction alone")
-    assert main(["deploy", str(trained.folder), "--cache", str(cache)]) == 1
+    run, arguments = str(trained.folder), ["--cache", str(cache)]
+    assert main(["deploy", run, *arguments]) == 1
     assert "was expected; got ConditionalVae" in capsys.readouterr().err
+    # Nor is it counted as a baseline.
+    assert main(["deploy", run, "--baseline", run, *arguments]) == 1
+    assert "so 'reconstruction-cvae' has no baseline; leave out --baseline" in capsys.readouterr().err
+
+
+def test_of_several_answers_the_first_is_exported_or_the_one_named(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if trained.recipe.name != "cross-modal-plif":
+        pytest.skip("of the network with two heads alone")
+    for number, arguments in enumerate(([], ["--head", "face_shape"])):
+        path = tmp_path / f"{number}.nir"
+        assert main(["export", str(trained.folder), "--out", str(path), *arguments]) == 0
+    first, second = (read_nir(tmp_path / f"{number}.nir").readout for number in range(2))
+    assert not first.keeps_steps
+    assert second.keeps_steps
+    assert main(["export", str(trained.folder), "--out", str(tmp_path / "x.nir"), "--head", "nose"]) == 1
+    assert "unknown head 'nose'. Known: action_unit, face_shape" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -7,10 +7,12 @@ from datetime import date
 from pathlib import Path
 
 from snnface.app.deployment import deploy_run
+from snnface.app.evaluation import evaluate_run, read_answers
+from snnface.app.experiment import open_experiment
 from snnface.app.options import console_for, default_cache, parse
 from snnface.app.recipes import recipe_named
 from snnface.app.reporting import report_run
-from snnface.app.run import RUN_FILES, evaluate_run, open_experiment, read_answers, train_run
+from snnface.app.run import RUN_FILES, train_run
 from snnface.app.tables import print_deployment, print_scores
 from snnface.errors import ConfigError
 

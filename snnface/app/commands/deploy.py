@@ -6,8 +6,9 @@ from pathlib import Path
 import tyro
 
 from snnface.app.deployment import DeploymentConfig, check_baseline, deploy_run
+from snnface.app.experiment import open_experiment
 from snnface.app.options import console_for, default_cache, parse
-from snnface.app.run import load_run, open_experiment
+from snnface.app.run import load_run
 from snnface.app.tables import print_deployment
 from snnface.config import to_json
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import tyro
 
+from snnface.app.evaluation import evaluate_run
+from snnface.app.experiment import open_experiment
 from snnface.app.options import console_for, default_cache, parse
-from snnface.app.run import evaluate_run, load_run, open_experiment
+from snnface.app.run import load_run
 from snnface.app.tables import print_scores
 from snnface.config import to_json
 

@@ -7,7 +7,7 @@ import tyro
 
 from conversion.from_snn import graph_from_model
 from conversion.nir_export import DEFAULT_DT_S, write_nir
-from snnface.app.options import parse
+from snnface.app.options import Maybe, parse
 from snnface.app.run import load_run
 from snnface.errors import ConfigError
 
@@ -22,6 +22,8 @@ class Options:
     """A run folder made by `snnface train`."""
     out: Path
     """The .nir file to write."""
+    head: Maybe[str] = None
+    """What the graph answers, of a network that answers several things; default: the first, as in `snnface deploy`."""
     dt_s: float = DEFAULT_DT_S
     """Length of one step in seconds, which turns leaks into time constants."""
 
@@ -32,8 +34,8 @@ def main(arguments: list[str]) -> None:
         raise ConfigError(
             f"the graph is written as a .nir file; got {options.out.name!r}. Name it {options.out.stem}.nir."
         )
-    _, model = load_run(options.run)
-    graph = graph_from_model(model)
+    recipe, model = load_run(options.run)
+    graph = graph_from_model(model, head=options.head or recipe.task.target)
     write_nir(graph, options.out, dt_s=options.dt_s)
     num_neurons = sum(population.num_neurons for population in graph.populations)
     print(f"{options.out}: {len(graph.populations)} populations, {num_neurons} neurons, dt {options.dt_s:g} s")

@@ -8,9 +8,11 @@ import tyro
 
 from hardware.report import require_page
 from snnface.app.deployment import check_baseline
+from snnface.app.evaluation import evaluate_run, read_answers
+from snnface.app.experiment import open_experiment
 from snnface.app.options import console_for, default_cache, parse
 from snnface.app.reporting import read_deployment, report_run
-from snnface.app.run import evaluate_run, load_run, open_experiment, read_answers
+from snnface.app.run import load_run
 
 __all__ = ["main"]
 

@@ -7,7 +7,22 @@ by name. A kernel that is not available is replaced by the reference, which is s
 one warning in the log and `kernel_report` say so.
 """
 
-from snnface.spiking.kernels.dispatch import conv_layer, kernel_report, neuron_layer, recurrent_layer, use_kernel
+from snnface.spiking.kernels.dispatch import (
+    conv_layer,
+    full_product,
+    kernel_report,
+    neuron_layer,
+    recurrent_layer,
+    use_kernel,
+)
 from snnface.spiking.neurons import LayerOutput
 
-__all__ = ["LayerOutput", "conv_layer", "kernel_report", "neuron_layer", "recurrent_layer", "use_kernel"]
+__all__ = [
+    "LayerOutput",
+    "conv_layer",
+    "full_product",
+    "kernel_report",
+    "neuron_layer",
+    "recurrent_layer",
+    "use_kernel",
+]

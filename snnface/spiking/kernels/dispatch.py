@@ -12,11 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from snnface.errors import ShapeError, unknown_name
+from snnface.errors import unknown_name
+from snnface.spiking import processes
 from snnface.spiking.kernels import reference
+from snnface.spiking.kernels.arguments import require_conv_layer, require_neuron_layer, require_recurrent_layer
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
-__all__ = ["conv_layer", "kernel_report", "neuron_layer", "recurrent_layer", "use_kernel"]
+__all__ = ["conv_layer", "full_product", "kernel_report", "neuron_layer", "recurrent_layer", "use_kernel"]
 
 _NAMES = ("reference", "cpu", "cuda")
 _DTYPES = {
@@ -41,9 +43,9 @@ def neuron_layer(
     pool: int = 1,
 ) -> LayerOutput:
     """Neurons over T steps, then max-pooling; see `reference.neuron_layer`."""
-    _require_steps(currents)
-    kernel = _kernel("neuron_layer", currents)
     leak = _leak(leak, currents)
+    require_neuron_layer(currents, leak, voltage=voltage, scale=scale, shift=shift, pool=pool)
+    kernel = _kernel("neuron_layer", currents)
     return kernel(currents, leak, config, voltage=voltage, scale=scale, shift=shift, pool=pool)
 
 
@@ -63,20 +65,24 @@ def conv_layer(
 ) -> LayerOutput:
     """Convolution, batch norm, neurons, max-pooling; see `reference.conv_layer`.
 
-    Inputs of few channels that need no gradient take a path whose cost goes with the
-    events, if this machine has it: in training where most of them are zero, in evaluation
-    always, because a choice by the density of each piece would round whole sequences and
-    pieces differently.
+    Inputs that need no gradient may take a path whose cost goes with the events, if this
+    machine has it: those of few channels, in training where most of them are zero, in
+    evaluation always, because a choice by the density of each piece would round whole
+    sequences and pieces differently; and in evaluation spikes, unless the products are in
+    bfloat16, which are faster than that.
     """
-    _require_steps(inputs)
-    if _event_driven(inputs, weight, stride=stride, padding=padding, pool=pool) and (not training or _sparse(inputs)):
+    leak = _leak(leak, inputs)
+    require_conv_layer(inputs, weight, leak, norm=norm, stride=stride, padding=padding, pool=pool, voltage=voltage)
+    event_driven = inputs.shape[2] <= _MAX_EVENT_CHANNELS or (small_inputs and not training and not _halved(inputs))
+    event_driven &= _event_driven(inputs, weight, stride=stride, padding=padding, pool=pool)
+    if event_driven and (not training or _sparse(inputs)):
         kernel = _loaded[_load("event_conv", "event_conv_layer")].event_conv_layer
     else:
         kernel = _kernel("conv_layer", inputs)
     return kernel(
         inputs,
         weight,
-        _leak(leak, inputs),
+        leak,
         config,
         norm=norm,
         stride=stride,
@@ -98,9 +104,20 @@ def recurrent_layer(
     spikes: Float[Tensor, "B N"] | None = None,
 ) -> LayerOutput:
     """Neurons that hear each other's spikes; see `reference.recurrent_layer`."""
-    _require_steps(currents)
+    leak = _leak(leak, currents)
+    require_recurrent_layer(currents, recurrent, leak, voltage=voltage, spikes=spikes)
     kernel = _kernel("recurrent_layer", currents)
-    return kernel(currents, recurrent, _leak(leak, currents), config, voltage=voltage, spikes=spikes)
+    return kernel(currents, recurrent, leak, config, voltage=voltage, spikes=spikes)
+
+
+def full_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"] | None:
+    """inputs weight^T, where no gradient is wanted, at a cost that goes with the events; None where that cannot be."""
+    wanted = torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad)
+    by_type = torch.float64 if inputs.dtype == torch.float64 else torch.float32
+    if wanted or weight.dtype != by_type or not _for_events(inputs):
+        return None
+    products: Tensor = _loaded[_load("event_product", "event_product")].event_product(inputs, weight)
+    return products.to(torch.bfloat16) if _halved(inputs) else products
 
 
 @contextmanager
@@ -150,7 +167,6 @@ def _kernel(function: str, inputs: Tensor) -> Callable[..., LayerOutput]:
     return getattr(_loaded[_load(name if fits else "reference", function)], function)
 
 
-@torch.compiler.assume_constant_result
 def _load(name: str, function: str) -> str:
     """The kernel of that name, or the reference where it cannot run or has no such function; it is loaded then."""
     if name != "reference" and (reason := _missing(name)) is not None:
@@ -163,28 +179,39 @@ def _load(name: str, function: str) -> str:
     return name
 
 
+# What `torch.compiler.assume_constant_result` does, which imports the whole compiler to do it (seconds).
+_load._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def _event_driven(inputs: Tensor, weight: Tensor, *, stride: int, padding: int, pool: int) -> bool:
     """Is there a kernel for events, and can it take this layer?"""
-    if _forced or inputs.requires_grad or inputs.device.type != "cpu" or torch.compiler.is_compiling():
+    if (torch.is_grad_enabled() and inputs.requires_grad) or not _for_events(inputs):
         return False
     side = weight.shape[2]
     if side % 2 == 0 or weight.shape[3] != side or padding != side // 2 or stride != 1 or pool > 2:
         return False
-    fits = inputs.shape[2] <= _MAX_EVENT_CHANNELS and inputs.dtype in _DTYPES["cpu"]
-    return fits and _missing("event_conv") is None
+    return side in _module("event_conv").KERNELS
+
+
+def _for_events(inputs: Tensor) -> bool:
+    """May kernels for events run on such inputs, and are there any?"""
+    if _forced or inputs.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return inputs.dtype in _DTYPES["cpu"] and _missing("event_conv") is None
+
+
+def _halved(inputs: Tensor) -> bool:
+    """Are the products of these inputs made in bfloat16?"""
+    in_autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return inputs.dtype == torch.bfloat16 or in_autocast
 
 
 def _sparse(inputs: Tensor) -> bool:
+    """Are few of the inputs not zero? Those of all processes together: their sums meet only on the same path."""
+    counts = torch.tensor([int(torch.count_nonzero(inputs)), inputs.numel()], dtype=torch.float64)
+    num_events, num_inputs = processes.sum_in_place(counts).tolist()
     most: float = _module("event_conv").MAX_DENSITY
-    return int(torch.count_nonzero(inputs)) < most * inputs.numel()
-
-
-def _require_steps(inputs: Tensor) -> None:
-    if 0 in inputs.shape:
-        raise ShapeError(
-            f"a spiking layer's input must have at least one step; its shape is {list(inputs.shape)}. "
-            "Leave empty clips and batches out."
-        )
+    return bool(num_events < most * num_inputs)
 
 
 def _leak(leak: Tensor, inputs: Tensor) -> Tensor:

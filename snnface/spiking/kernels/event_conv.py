@@ -18,12 +18,12 @@ rounding. Results depend neither on the number of threads nor on how time is cut
 import ctypes
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from snnface.errors import DataError, ShapeError
-from snnface.spiking.kernels import reference
+from snnface.errors import ShapeError
+from snnface.spiking import processes
+from snnface.spiking.kernels import batch_norm
 from snnface.spiking.kernels.cpu.buffers import empty
 from snnface.spiking.kernels.cpu.compiler import unavailable
 from snnface.spiking.kernels.cpu.native import (
@@ -33,13 +33,14 @@ from snnface.spiking.kernels.cpu.native import (
     picture_sizes,
     refuse_double_backward,
 )
-from snnface.spiking.kernels.cpu.parameters import neuron_params, options_of
+from snnface.spiking.kernels.cpu.parameters import neuron_params
+from snnface.spiking.kernels.options import options_of
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = ["MAX_DENSITY", "event_conv_layer", "unavailable"]
 
 # What a tile and its surroundings can be: their columns fit in one word.
-KERNELS = range(1, 32, 2)
+KERNELS = range(1, 12, 2)
 
 # Share of non-zero inputs up to which this path is the faster one in training. Milliseconds of one
 # core forward + backward (AMD EPYC with AVX-512, 64 x 64 pixels, 32 maps, T 75), here and by `cpu.conv_layer`:
@@ -78,7 +79,7 @@ def event_conv_layer(
     picture_sizes(inputs)
     if kernel not in KERNELS or stride != 1 or padding != kernel // 2 or pool not in (1, 2):
         raise ShapeError(
-            "the event-driven layer has an odd kernel up to 31, stride 1, padding that keeps the size, pool 1 or 2; "
+            "the event-driven layer has an odd kernel up to 11, stride 1, padding that keeps the size, pool 1 or 2; "
             f"got kernel {kernel}, stride {stride}, padding {padding}, pool {pool}. Use conv_layer."
         )
     stored = inputs.dtype
@@ -86,13 +87,15 @@ def event_conv_layer(
         stored = torch.get_autocast_dtype("cpu")
     real = number_type(stored)
     sizes = [*inputs.shape, weight.shape[0], kernel, pool]
-    pictures = inputs.detach().to(real).contiguous()
+    pictures = inputs.detach()
     events = _event_rows(pictures, sizes)
-    mean, variance = _batch_statistics(weight, norm, pictures, sizes) if training else _running_statistics(norm)
-    scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
-    shift = norm.bias.double() - mean * scale
+    if training:
+        mean, variance = _batch_statistics(weight, norm, pictures, sizes)
+    else:
+        mean, variance = batch_norm.running_statistics(norm)
+    scale, shift = batch_norm.affine_of(mean, variance, norm.weight, norm.bias, norm.eps)
     start = None if voltage is None else voltage.detach().to(real)
-    affine = (scale.to(norm.weight.dtype).to(real), shift.to(norm.weight.dtype).to(real))
+    affine = scale.to(real), shift.to(real)
     spikes, after, count = _event_conv(
         *events, weight.to(real), *affine, leak.to(real), start, options_of(config), sizes, stored
     )
@@ -108,25 +111,18 @@ def _batch_statistics(
     """Mean and biased variance [O] of the convolution over all processes; moves the running ones."""
     num_steps, num_samples, _, height, width, *_ = sizes
     total = num_steps * num_samples * height * width
-    first, second = _event_moments(pictures, sizes)
+    first, second = _event_moments(pictures.to(number_type(pictures.dtype)).contiguous(), sizes)
     # The moments have no gradient, and each process differentiates w in all of them: nothing to reduce on the way back.
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        sums = torch.cat([first, second.flatten(), first.new_tensor([total])])
-        dist.all_reduce(sums)
+    if processes.is_distributed():
+        sums = processes.sum_in_place(torch.cat([first, second.flatten(), first.new_tensor([total])]))
         first, second, total = sums[: len(first)], sums[len(first) : -1].view_as(second), int(sums[-1])
-    reference.require_statistics(total)
+    batch_norm.require_statistics(total)
     first, second = first / total, second / total
     flat = weight.double().flatten(1)
     mean = flat @ first
     variance = ((flat @ (second - torch.outer(first, first))) * flat).sum(1)
-    reference._update_running(norm, mean.detach(), variance.detach() * (total / (total - 1)))
+    batch_norm.update_running(norm, mean.detach(), variance.detach() * (total / (total - 1)))
     return mean, variance
-
-
-def _running_statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    if norm.running_mean is None or norm.running_var is None:
-        raise DataError("the batch norm has no running statistics; it cannot run in evaluation mode.")
-    return norm.running_mean.double(), norm.running_var.double()
 
 
 # ---- the operators; sizes are T, B, C, H, W, O, k, pool ----
@@ -150,9 +146,12 @@ def _event_rows(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor, Tenso
     """The inputs that are not zero, by rows [B, H, T, C]: a bit for each, where each row's begin, and their values."""
     marks, offsets = _empty_rows(inputs, sizes)
     num_events = torch.empty((), dtype=torch.int64)
-    call("event_scan", inputs.dtype, _shape(sizes), inputs, marks, offsets, num_events)
-    values = inputs.new_empty(int(num_events))
-    call("event_values", inputs.dtype, _shape(sizes), inputs, marks, offsets, values)
+    # Channels that lie innermost, as the layer before leaves its spikes, are read so.
+    pictures = inputs.flatten(0, 1) if inputs.is_contiguous() else channels_last(inputs, first=2).flatten(0, 1)
+    layout = pictures, int(not pictures.is_contiguous())
+    call("event_scan", inputs.dtype, _shape(sizes), *layout, marks, offsets, num_events)
+    values = inputs.new_empty(int(num_events), dtype=number_type(inputs.dtype))
+    call("event_values", inputs.dtype, _shape(sizes), *layout, marks, offsets, values)
     return marks, offsets, values
 
 
@@ -168,7 +167,7 @@ def _empty_rows(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
 @_event_rows.register_fake
 def _event_rows_shapes(inputs: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
     num_events = torch.library.get_ctx().new_dynamic_size()
-    return *_empty_rows(inputs, sizes), inputs.new_empty(num_events)
+    return *_empty_rows(inputs, sizes), inputs.new_empty(num_events, dtype=number_type(inputs.dtype))
 
 
 @torch.library.custom_op("snnface::event_moments", mutates_args=())

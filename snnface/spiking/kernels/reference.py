@@ -5,15 +5,15 @@ backward works here and only here.
 """
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from snnface.errors import DataError
+from snnface.spiking import processes
+from snnface.spiking.kernels import batch_norm
 from snnface.spiking.neurons import LayerOutput, NeuronConfig, neuron_step
 
-__all__ = ["batch_affine", "conv_layer", "convolve", "neuron_layer", "recurrent_layer", "require_statistics"]
+__all__ = ["batch_affine", "conv_layer", "convolve", "neuron_layer", "recurrent_layer"]
 
 
 def neuron_layer(
@@ -135,56 +135,19 @@ def batch_affine(
     if training:
         mean, variance = _batch_statistics(currents, norm)
     else:
-        if norm.running_mean is None or norm.running_var is None:
-            raise DataError("the batch norm has no running statistics; it cannot run in evaluation mode.")
-        mean, variance = norm.running_mean.double(), norm.running_var.double()
-    scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
-    shift = norm.bias.double() - mean * scale
-    return scale.to(norm.weight.dtype), shift.to(norm.weight.dtype)
-
-
-def require_statistics(count: int) -> None:
-    """Check that a variance can be taken of so many values a channel.
-
-    Raises:
-        DataError: if there is one value only.
-    """
-    if count < 2:
-        raise DataError(
-            f"batch norm needs at least two values a channel to train on; got {count}. "
-            "Use longer clips, larger pictures or larger batches."
-        )
+        mean, variance = batch_norm.running_statistics(norm)
+    return batch_norm.affine_of(mean, variance, norm.weight, norm.bias, norm.eps)
 
 
 def _batch_statistics(currents: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     count = currents.numel() // currents.shape[1]
-    require_statistics(count)
     wide = currents.double()
-    sums = _over_processes(torch.cat([wide.sum((0, 2, 3)), wide.new_full((1,), count)]))
+    sums = processes.differentiable_sum(torch.cat([wide.sum((0, 2, 3)), wide.new_full((1,), count)]))
     mean, total = sums[:-1] / sums[-1], sums[-1].detach()
-    squares = _over_processes((wide - mean[:, None, None]).square().sum((0, 2, 3)))
-    _update_running(norm, mean.detach(), squares.detach() / (total - 1))
+    batch_norm.require_statistics(int(total) if processes.is_distributed() else count)
+    squares = processes.differentiable_sum((wide - mean[:, None, None]).square().sum((0, 2, 3)))
+    batch_norm.update_running(norm, mean.detach(), squares.detach() / (total - 1))
     return mean, squares / total
-
-
-def _over_processes(sums: Tensor) -> Tensor:
-    """The sum over all processes; its gradient is summed over them too."""
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        from torch.distributed.nn.functional import all_reduce
-
-        reduced: Tensor = all_reduce(sums)  # type: ignore[no-untyped-call]
-        return reduced
-    return sums
-
-
-@torch.no_grad()
-def _update_running(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
-        return
-    norm.num_batches_tracked += 1
-    momentum = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
-    norm.running_mean += momentum * (mean - norm.running_mean).to(norm.running_mean)
-    norm.running_var += momentum * (variance - norm.running_var).to(norm.running_var)
 
 
 def _widened(currents: Tensor) -> Tensor:

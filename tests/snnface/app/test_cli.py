@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from snnface.app.cli import VERBS, main
+from snnface.app.recipes import Recipe
+from snnface.errors import ConfigError
+from snnface.models.temporal import LeakyReadoutConfig
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -224,3 +227,28 @@ SMALL = [
 
 def cache(folder: Path) -> list[str]:
     return ["--cache", str(folder / "cache")]
+
+
+@pytest.mark.parametrize(("word", "choice"), [("last", "last"), ("leaky:8", LeakyReadoutConfig(tau=8.0))])
+def test_the_temporal_part_is_one_word(word: str, choice: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Recipe] = []
+
+    def opened(recipe: Recipe, **_: object) -> None:
+        asked.append(recipe)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("snnface.app.commands.train.open_experiment", opened)
+    assert main(["train", "demo-plif", "--temporal", word]) == 1
+    assert [recipe.temporal for recipe in asked] == [choice]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"), [("lats", "unknown temporal part 'lats'"), ("leaky:1", "must be above 1")]
+)
+def test_a_temporal_part_that_is_none_is_a_usage_error(
+    word: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "demo-plif", "--temporal", word])
+    assert ended.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snnface.app import framing
-from snnface.app.framing import CameraRecording, Framing, found_framing, framing_of_landmarks, training_squares
+from snnface.app.framing import CameraRecording, Framing, found_framing, framing_of_landmarks
+from snnface.app.training_view import TrainingView, training_squares
 from snnface.errors import ConfigError, DataError
 from snnface.events import EventStream, Resolution, SensorData, open_events, write_events
 from snnface.events.filters import BoxTrack
@@ -19,10 +20,14 @@ from snnface.events.readers.assembly import Assembly
 from snnface.events.readers.base import Extras
 from snnface.events.readers.frame_collection import collected_frames
 from snnface.events.readers.pieces import EventColumns, PieceFile
+from snnface.faces.detection import FaceCrop
+from snnface.faces.detection.boxes import box_of_points
+from snnface.faces.detection.face_crop import cropped_events
 from snnface.faces.procedural.face import ProceduralFace
 from snnface.faces.rendering.camera import OrthographicCamera
 
 PICTURE = Resolution(height=64, width=64)
+VIEW = TrainingView(picture=PICTURE)
 SENSOR = Resolution(height=30, width=40)
 
 
@@ -167,19 +172,19 @@ def test_the_frames_of_a_real_davis_are_those_of_a_whole_read(shared_events: Pat
     assert t_us == tuple(whole.t_us.tolist())
     np.testing.assert_array_equal(np.stack(pictures), whole.pixels)
     assert recording.num_frames == 3
-    assert found_framing(recording, PICTURE).sentence.endswith("as it is: no face was found in 3 frames.")
+    assert found_framing(recording, VIEW).sentence.endswith("as it is: no face was found in 3 frames.")
 
 
 def test_frames_of_another_camera_are_not_searched() -> None:
     file = PiecewiseFile([[1], [2]], size=Resolution(height=20, width=20))
     assert "the frames, 20x20, were not taken through the pixels of the events, 40x30" in (
-        found_framing(recording_of(file), PICTURE).sentence
+        found_framing(recording_of(file), VIEW).sentence
     )
 
 
 def test_a_recording_of_events_alone_has_nothing_to_search(tmp_path: Path) -> None:
     write_events(EventStream.empty(SENSOR), tmp_path / "events.raw")
-    found = found_framing(CameraRecording.open(tmp_path / "events.raw"), PICTURE)
+    found = found_framing(CameraRecording.open(tmp_path / "events.raw"), VIEW)
     assert found.squares is None
     assert "the recording has no frames to find a face in" in found.sentence
 
@@ -195,7 +200,7 @@ def landmark_file(folder: Path, *shifts: float, t_us: list[int] | None = None) -
 
 
 def test_one_row_of_landmarks_holds_for_the_whole_recording(tmp_path: Path) -> None:
-    given_face = framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), landmark_file(tmp_path, 0), PICTURE)
+    given_face = framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), landmark_file(tmp_path, 0), VIEW)
     assert given_face.shows_face(np.array([0, 10**15])) is True
     assert "The face was given (--landmarks) in 1 of 1 frame." in given_face.sentence
     assert given_face.sentence.endswith("The square rests before the first frame with the face and after the last.")
@@ -203,7 +208,7 @@ def test_one_row_of_landmarks_holds_for_the_whole_recording(tmp_path: Path) -> N
 
 def test_landmarks_with_times_are_followed_and_rows_without_a_face_are_counted(tmp_path: Path) -> None:
     path = landmark_file(tmp_path, 0, float("nan"), 8, t_us=[1_000_000, 2_000_000, 3_000_000])
-    followed = framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), path, PICTURE)
+    followed = framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), path, VIEW)
     assert "in 2 of 3 frames" in followed.sentence
     assert "at most 2.00 s apart, it moves evenly" in followed.sentence
     events = EventStream.from_arrays(
@@ -217,19 +222,36 @@ def test_landmarks_with_times_are_followed_and_rows_without_a_face_are_counted(t
 
 def test_landmarks_without_times_take_those_of_as_many_frames(tmp_path: Path) -> None:
     path = landmark_file(tmp_path, 0, 1, 2)
-    followed = framing_of_landmarks(recording_of(PiecewiseFile([[100], [200, 300]])), path, PICTURE)
+    followed = framing_of_landmarks(recording_of(PiecewiseFile([[100], [200, 300]])), path, VIEW)
     assert followed.face_t_us.tolist() == [100, 200, 300]
     with pytest.raises(ConfigError, match=r"tells no times, and its 3 rows are not the 2 frames of davis"):
-        framing_of_landmarks(recording_of(PiecewiseFile([[100], [200]])), path, PICTURE)
+        framing_of_landmarks(recording_of(PiecewiseFile([[100], [200]])), path, VIEW)
 
 
 def test_landmarks_of_no_face_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"should hold landmarks of a face; every row is empty"):
-        framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), landmark_file(tmp_path, float("nan")), PICTURE)
+        framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), landmark_file(tmp_path, float("nan")), VIEW)
 
 
 def test_the_square_does_not_tremble_with_the_landmarks(tmp_path: Path) -> None:
     path = landmark_file(tmp_path, *[-1, 1] * 10, t_us=[33_000 * (1 + index) for index in range(20)])
-    squares = framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), path, PICTURE).squares
+    squares = framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), path, VIEW).squares
     assert squares is not None
     assert np.abs(np.diff(squares.boxes[3:-3, 0])).max() < 0.1
+
+
+@pytest.mark.parametrize("is_moving", [False, True])
+def test_a_network_trained_on_crops_is_shown_the_same_crop_of_a_recording(is_moving: bool) -> None:
+    face_crop = FaceCrop(size=16, margin=1.5, is_moving=is_moving)
+    view = TrainingView(picture=Resolution(height=16, width=16), crop=face_crop)
+    generator = np.random.default_rng(0)
+    columns, rows, times = generator.integers(0, [40, 30, 9000], (500, 3)).T
+    events = EventStream.from_arrays(x=columns, y=rows, t_us=np.sort(times), polarity=columns % 2, resolution=SENSOR)
+    points = generator.uniform(8, 20, (3, 68, 2)) + np.array([[[0, 0]], [[3, 1]], [[6, 2]]])
+    t_us = np.array([0, 4000, 8000])
+    found = Framing(squares=view.squares(view.boxes(points), t_us), face_t_us=t_us, sentence="")
+    expected = cropped_events(events, BoxTrack(t_us, box_of_points(points)), face_crop)
+    shown = found.framed(events, view.picture)
+    assert len(shown) > 50
+    for name in ("x", "y", "t_us", "polarity"):
+        np.testing.assert_array_equal(getattr(shown, name), getattr(expected, name))

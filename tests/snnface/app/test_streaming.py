@@ -14,24 +14,29 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from ann_baselines.c3d import C3dConfig
-from snnface.app.analysis import analyse
-from snnface.app.catalog import model_of, representation_of
+from ann_baselines.per_frame import FrameCnnConfig, PerFrameConfig
+from snnface.app.analysis import analyse, clip_length_us
+from snnface.app.answers import answer_names, in_words
+from snnface.app.catalog import class_names_of, model_of, representation_of
 from snnface.app.cli import main
+from snnface.app.filmed_faces import FilmedFacesConfig, RecordedFolder
 from snnface.app.framing import CameraRecording, Framing
 from snnface.app.pretrained import PRETRAINED
 from snnface.app.recipes import Recipe, recipe_named
+from snnface.app.run import KNOWN_FACES
 from snnface.app.streaming import FaceStream, Latencies, StreamedFrame, StreamSummary
-from snnface.app.streaming_report import in_words
 from snnface.config import to_json
 from snnface.errors import ConfigError, DataError
 from snnface.events import EventStream, Resolution, SensorData, TimeWindow, write_events
 from snnface.events.readers import EventFile
 from snnface.events.readers.base import Extras
+from snnface.faces.presence import GRID, KnownFaces, save_known_faces
 from snnface.models.heads import MlpHeadConfig
 from snnface.models.temporal import LeakyReadoutConfig
 from snnface.recording import Recording
 from snnface.representations import PlainFramesConfig
 from snnface.spiking.encoder import ConvSnnConfig
+from snnface.tasks.face_shape import FaceShapeTaskConfig
 from snnface.tasks.valence_arousal import DIMENSIONS, ValenceArousalTaskConfig
 
 SENSOR = Resolution(height=32, width=48)
@@ -73,7 +78,7 @@ def opened(file: EventFile) -> CameraRecording:
 def small_recipe(**changes: object) -> Recipe:
     demo = recipe_named("demo-plif")
     encoder = ConvSnnConfig(channels=(4, 4), features=(16, 8))
-    return replace(demo, encoder=encoder, data=replace(demo.data, clip_ms=594), **changes)
+    return replace(demo, **({"encoder": encoder, "data": replace(demo.data, clip_ms=594)} | changes))
 
 
 def streamed(recipe: Recipe, file: EventFile) -> FaceStream:
@@ -104,14 +109,8 @@ def test_at_the_end_of_each_clip_the_answer_is_that_of_the_whole_analysis(tmp_pa
     ends = [frame for frame in stream.frames() if frame.ends_clip]
     assert len(ends) == 2
     for frame, window in zip(ends, windows, strict=False):
-        assert in_words(frame.answers, {"action_unit": stream_names()}).startswith(window.answer)
-        assert float(frame.answers["action_unit"].max()) == pytest.approx(window.vote, abs=1e-6)
-
-
-def stream_names() -> tuple[str, ...]:
-    from snnface.app.catalog import class_names_of
-
-    return class_names_of(recipe_named("demo-plif"))
+        assert in_words(frame.answers, answer_names(stream.recipe)) == window.answer
+        assert list(window.values.values()) == pytest.approx(frame.answers["action_unit"].tolist(), abs=1e-6)
 
 
 def test_every_frame_has_the_answer_to_the_clip_so_far() -> None:
@@ -211,7 +210,7 @@ def test_for_machines_each_line_is_an_object_and_the_last_the_summary(
     assert summary["num_frames"] == 43
     assert summary["num_events"] == 10_000
     assert set(summary["milliseconds"]["latency"]) == {"median", "95 %", "largest"}
-    assert set(summary["last"]["answers"]["action_unit"]) == set(stream_names())
+    assert set(summary["last"]["answers"]["action_unit"]) == set(class_names_of(recipe_named("demo-plif")))
     assert summary["kernels"]["ran"]
 
 
@@ -239,9 +238,8 @@ def test_a_recording_without_events_says_so() -> None:
 
 def test_what_cannot_run_frame_by_frame_is_refused_by_name() -> None:
     clips = replace(recipe_named("demo-c3d"), encoder=C3dConfig(channels=((4,),)))
-    stream = FaceStream(clips, model_of(clips).eval(), opened(Endless(3)), Framing.middle("as was asked for"))
-    with pytest.raises(ConfigError, match="C3d"):
-        list(stream.frames())
+    with pytest.raises(ConfigError, match=r"demo-c3d looks at whole clips \(C3d\), so it cannot be run on a stream"):
+        FaceStream(clips, model_of(clips), opened(Endless(3)), Framing.middle("as was asked for"))
     on_frames = small_recipe(representation=PlainFramesConfig(resolution=Resolution(height=32, width=32)))
     with pytest.raises(ConfigError, match="demo-plif was trained on frames, not on events"):
         streamed(on_frames, Endless(3))
@@ -253,17 +251,97 @@ def test_a_network_that_needs_a_picture_to_start_from_is_refused() -> None:
         FaceStream(recipe, model_of(recipe), opened(Endless(3)), Framing.middle("as was asked for"))
 
 
-def test_a_run_that_answers_with_numbers_is_for_streams_only(tmp_path: Path) -> None:
+def written_run(folder: Path, recipe: Recipe) -> Path:
+    """A run folder as `analyse` reads it, with weights that nobody trained."""
+    stream = streamed(recipe, Endless(3))
+    folder.mkdir()
+    (folder / "recipe.json").write_text(to_json(recipe))
+    save_file(stream.model.state_dict(), folder / "model.safetensors")
+    faces = KnownFaces(torch.full((1, GRID**2), 1 / GRID**2), limit=0.5)
+    save_known_faces(faces, folder / KNOWN_FACES)
+    return folder
+
+
+def affect_recipe(**changes: object) -> Recipe:
+    return small_recipe(
+        temporal=LeakyReadoutConfig(tau=3.0), head=MlpHeadConfig(), task=ValenceArousalTaskConfig(), **changes
+    )
+
+
+def test_valence_and_arousal_are_analysed_window_by_window(tmp_path: Path) -> None:
+    run, path = written_run(tmp_path / "run", affect_recipe()), tmp_path / "random.h5"
+    write_events(random_events(20_000, 900_000), path)
+    analysis = analyse(path, run, date="2000-01-01")
+    assert [window.start_s for window in analysis.windows] == [0.0, 0.594]
+    stream = FaceStream.open(path, run)
+    with torch.inference_mode():
+        (steps,) = stream.model(pictures_of(stream, 0, 18)).values()
+    first = analysis.windows[0]
+    assert first.values == pytest.approx(dict(zip(DIMENSIONS, steps[:, 0].mean(0).tolist(), strict=True)), abs=1e-6)
+    assert first.answer.startswith(f"valence {first.values['valence']:+.3f}, arousal ")
+    valence, arousal = analysis.report.traces
+    assert (valence.title, arousal.title) == DIMENSIONS
+    assert valence.series["answer"][:18] == pytest.approx(steps[:, 0, 0].tolist(), abs=1e-6)
+    assert len(valence.series["answer in fixed point"]) == len(valence.seconds) == 36
+    # Step k ends k frames after its window begins.
+    assert valence.seconds[:2] == pytest.approx([0.033, 0.066])
+    assert valence.seconds[18] == pytest.approx(0.594 + 0.033)
+
+
+def test_a_window_is_as_long_as_the_clips_of_training() -> None:
+    lengths = {name: clip_length_us(recipe_named(name)) for name in ("demo-plif", "cross-modal-plif")}
+    assert lengths == {"demo-plif": 660_000, "cross-modal-plif": 2_772_000}
+    recipe = recipe_named("reconstruction-plif")
+    assert clip_length_us(recipe) == 10 * STEP_US
+    assert isinstance(recipe.data, FilmedFacesConfig)
+    of_folder = replace(recipe.data, source=RecordedFolder(path="somewhere"))
+    assert clip_length_us(replace(recipe, data=of_folder)) == 10 * STEP_US
+    assert clip_length_us(replace(recipe, data=replace(of_folder, window_steps=None))) is None
+
+
+def test_a_run_without_a_window_to_judge_is_refused(tmp_path: Path) -> None:
+    recipe = affect_recipe(data=FilmedFacesConfig(source=RecordedFolder(path="somewhere")))
+    run = written_run(tmp_path / "run", recipe)
+    with pytest.raises(ConfigError, match=r"no window to judge\. Add --stream .* with --data\.window-steps"):
+        analyse(tmp_path / "no.h5", run, date="2000-01-01")
+
+
+def test_a_run_whose_answers_say_nothing_alone_is_refused(tmp_path: Path) -> None:
+    data = FilmedFacesConfig(source=RecordedFolder(path="somewhere"), window_steps=9, num_coefficients=4)
+    recipe = small_recipe(data=data, temporal="every", head=MlpHeadConfig(), task=FaceShapeTaskConfig())
+    with pytest.raises(ConfigError, match=r"demo-plif answers with 'face_shape'\. Choose another run"):
+        analyse(tmp_path / "no.h5", written_run(tmp_path / "run", recipe), date="2000-01-01")
+
+
+def test_what_does_not_spike_has_no_page_but_a_stream(tmp_path: Path) -> None:
+    recipe = affect_recipe()
+    recipe = replace(recipe, encoder=PerFrameConfig(frame=FrameCnnConfig(channels=(4,), features=8), hidden=4))
     run, path = tmp_path / "run", tmp_path / "random.h5"
-    recipe = small_recipe(temporal=LeakyReadoutConfig(), head=MlpHeadConfig(), task=ValenceArousalTaskConfig())
     run.mkdir()
     (run / "recipe.json").write_text(to_json(recipe))
     save_file(model_of(recipe).state_dict(), run / "model.safetensors")
     write_events(random_events(500, 100_000), path)
-    with pytest.raises(ConfigError, match=r"answers otherwise\. Add --stream"):
+    with pytest.raises(ConfigError, match=r"demo-plif is no spiking network.* or add --stream"):
         analyse(path, run, date="2000-01-01")
     frames = list(FaceStream.open(path, run).frames())
     assert [frame.answers["valence_arousal"].shape for frame in frames] == [(2,)] * 4
+
+
+def test_a_frame_is_answered_on_one_thread_and_the_rest_of_the_program_keeps_its_own() -> None:
+    before, seen = torch.get_num_threads(), []
+    stream = streamed(small_recipe(), Endless(2))
+    torch.set_num_threads(2)
+    advance = stream.model.encoder.advance
+
+    def watched(*arguments: object) -> object:
+        seen.append(torch.get_num_threads())
+        return advance(*arguments)
+
+    stream.model.encoder.advance = watched
+    list(stream.frames())
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
 
 
 def test_other_numbers_than_classes_are_told_by_the_largest() -> None:

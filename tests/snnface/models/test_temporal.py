@@ -2,17 +2,7 @@ import pytest
 import torch
 
 from snnface.errors import ConfigError
-from snnface.models import (
-    EveryStep,
-    EveryStepConfig,
-    LastStep,
-    LastStepConfig,
-    LeakyReadout,
-    LeakyReadoutConfig,
-    MeanOverTime,
-    MeanOverTimeConfig,
-    temporal_of,
-)
+from snnface.models import EveryStep, LastStep, LeakyReadout, LeakyReadoutConfig, MeanOverTime
 
 
 def test_a_leaky_readout_by_hand() -> None:
@@ -49,12 +39,6 @@ def test_pieces_give_what_the_whole_gives(part: torch.nn.Module) -> None:
     whole = part(features)
     assert whole.ndim == (3 if part.keeps_steps else 2)
     torch.testing.assert_close(torch.cat(pieces) if part.keeps_steps else pieces[-1], whole)
-
-
-def test_every_config_names_its_part() -> None:
-    configs = (MeanOverTimeConfig(), LastStepConfig(), EveryStepConfig(), LeakyReadoutConfig(tau=3.0))
-    assert [type(temporal_of(config)) for config in configs] == [MeanOverTime, LastStep, EveryStep, LeakyReadout]
-    assert temporal_of(LeakyReadoutConfig(tau=3.0)).leak.item() == pytest.approx(1 / 3)
 
 
 def test_a_time_constant_of_one_step_is_refused() -> None:

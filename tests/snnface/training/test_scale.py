@@ -66,7 +66,7 @@ def test_a_run_that_is_killed_in_the_middle_of_an_epoch_resumes_to_the_same_bits
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_train_as_one_with_the_same_global_batch(tmp_path: Path) -> None:
     # In float64 no spike flips by rounding; Adam divides small gradients by themselves, which magnifies theirs.
-    options = ("--dropout", "0", "--double")
+    options = ("--dropout", "0", "--double", "--rate-weight", "0.1")
     run_here(tmp_path / "one", *options, "--batch-size", "8")
     assert run(tmp_path / "two", *options, "--batch-size", "4", num_processes=2) == 0
     one, two = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("one", "two"))

@@ -5,10 +5,11 @@ an interrupt: filling it costs seven times what filling a used one does. Blocks 
 made of huge pages and kept when their tensor dies, for the next one that fits.
 """
 
+import ctypes
 import math
 import mmap
-import sys
 import threading
+import weakref
 
 import torch
 from torch import Tensor
@@ -27,39 +28,45 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     tensors of at least half its size; blocks that serve nothing are given up before new
     memory is asked for, so the pool never holds more than the largest demand so far.
     """
-    num_bytes = math.prod(shape) * dtype.itemsize
-    if num_bytes < SMALLEST:
+    # The compiler of torch asks for tensors without memory.
+    if type(torch.empty(0)) is not Tensor or math.prod(shape) * dtype.itemsize < SMALLEST:
         return torch.empty(shape, dtype=dtype)
+    num_bytes = math.prod(shape) * dtype.itemsize
     with _lock:
         block = _free_block(num_bytes) or _new_block(num_bytes)
-        # The tensor holds a reference to its block: that is how a used one is told from a free one.
-        flat = torch.frombuffer(block, dtype=torch.uint8)
+    # The tensor owns the lease, and whatever ends the tensor ends the lease.
+    lease = (ctypes.c_char * len(block)).from_buffer(block)
+    weakref.finalize(lease, _free.append, block).atexit = False
+    flat = torch.frombuffer(lease, dtype=torch.uint8)
     start = -flat.data_ptr() % HUGE_PAGE
     return flat[start : start + num_bytes].view(dtype).view(shape)
 
 
-_blocks: list[mmap.mmap] = []
+_free: list[mmap.mmap] = []
+"""Blocks that serve nothing, the longest unused first. Finalisers append at any time; who removes has the lock."""
 _lock = threading.Lock()
-
-
-def _free_blocks() -> list[mmap.mmap]:
-    # Held by the list, by the loop and by getrefcount's argument: by no tensor.
-    return [block for block in _blocks if sys.getrefcount(block) == 3]
 
 
 def _free_block(num_bytes: int) -> mmap.mmap | None:
     least, most = num_bytes + HUGE_PAGE, 2 * (num_bytes + HUGE_PAGE)
-    return min((block for block in _free_blocks() if least <= len(block) <= most), key=len, default=None)
+    # Of equal ones the last used: it may still be in the processor's caches.
+    fitting = [block for block in reversed(_free.copy()) if least <= len(block) <= most]
+    if not fitting:
+        return None
+    block = min(fitting, key=len)
+    _free.remove(block)
+    return block
 
 
 def _new_block(num_bytes: int) -> mmap.mmap:
     given_up = 0
-    for free in _free_blocks():  # oldest first
-        if given_up < num_bytes:
-            given_up += len(free)
-            _blocks.remove(free)
-    block = mmap.mmap(-1, -(-num_bytes // HUGE_PAGE) * HUGE_PAGE + HUGE_PAGE)
+    while _free and given_up < num_bytes:
+        given_up += len(_free.pop(0))
+    length = -(-num_bytes // HUGE_PAGE) * HUGE_PAGE + HUGE_PAGE
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, length)
+    # Shared memory, which is Python's default, would be one for all forked processes, and of small pages.
+    block = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         block.madvise(mmap.MADV_HUGEPAGE)
-    _blocks.append(block)
     return block

@@ -1,22 +1,23 @@
 """Building the C++ kernels at first use, and loading them.
 
-The library is compiled for the machine it runs on into the user's cache folder
-($SNNFACE_CACHE, else $XDG_CACHE_HOME/snnface, else ~/.cache/snnface), under a name that
-hashes everything it was made of, so that it is built once and never goes stale. torch
-is imported first: its OpenMP runtime is then the one that the kernels share.
+The library is compiled for the machine it runs on into the user's cache folder, under a
+name that hashes everything it was made of, so that it is built once and never goes stale.
+torch is imported first: its OpenMP runtime is then the one that the kernels share.
 """
 
 import ctypes
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import torch  # noqa: F401
 
+from snnface.cache import default_cache
 from snnface.errors import BackendUnavailableError, DataError
 from snnface.files import atomic_path
 
@@ -68,27 +69,30 @@ def _built() -> ctypes.CDLL | str:
 
 
 def _load(compiler: str, flags: tuple[str, ...]) -> ctypes.CDLL:
-    path = _cache_folder() / f"{_fingerprint(compiler, flags)}.so"
+    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("*.[ch]*"))}
+    path = default_cache() / "kernels" / f"{_fingerprint(compiler, flags, sources)}.so"
     if not path.exists():
-        with atomic_path(path) as temporary:
-            command = [compiler, *flags, *map(str, sorted(SOURCES.glob("*.cpp"))), "-o", str(temporary)]
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS_TO_COMPILE)
-    return ctypes.CDLL(str(path))
+        with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as folder:
+            # What was hashed is compiled, even if somebody writes to the sources at this moment.
+            for name, text in sources.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            command = [
+                compiler,
+                *flags,
+                *(name for name in sources if name.endswith(".cpp")),
+                "-o",
+                str(temporary.resolve()),
+            ]
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS_TO_COMPILE, cwd=folder)
+    return ctypes.CDLL(str(path.resolve()))
 
 
-def _cache_folder() -> Path:
-    named = os.environ.get("SNNFACE_CACHE")
-    if named:
-        return Path(named).expanduser() / "kernels"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "snnface" / "kernels"
-
-
-def _fingerprint(compiler: str, flags: tuple[str, ...]) -> str:
+def _fingerprint(compiler: str, flags: tuple[str, ...], sources: Mapping[str, str]) -> str:
     """A hash of sources, flags, compiler and processor."""
     version = subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True, timeout=60).stdout
     parts = [version, *flags, platform.machine(), _processor()]
-    for source in sorted((*SOURCES.glob("*.cpp"), *SOURCES.glob("*.h"))):
-        parts += [source.name, source.read_text(encoding="utf-8")]
+    for name, text in sources.items():
+        parts += [name, text]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 

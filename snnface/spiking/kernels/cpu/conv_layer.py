@@ -6,14 +6,14 @@ convolution's output and the inputs, as bytes where they are promised to be smal
 """
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from snnface.spiking.kernels import reference
+from snnface.spiking import processes
+from snnface.spiking.kernels import batch_norm, reference
 from snnface.spiking.kernels.cpu.native import call, channels_last, number_type, refuse_double_backward
 from snnface.spiking.kernels.cpu.neuron_layer import empty_pictures, pooled_sizes, run_backward, run_forward
-from snnface.spiking.kernels.cpu.parameters import options_of
+from snnface.spiking.kernels.options import options_of
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = ["conv_layer"]
@@ -60,7 +60,7 @@ def conv_layer(
     )
     if training:
         total, mean, variance = _parted(statistics.detach())
-        reference._update_running(norm, mean, variance * (total / (total - 1)))
+        batch_norm.update_running(norm, mean, variance * (total / (total - 1)))
     return LayerOutput(spikes, after.detach(), count)
 
 
@@ -312,9 +312,7 @@ def _in_passing(
 def _affine(gamma: Tensor, beta: Tensor, statistics: Tensor, eps: float, real: torch.dtype) -> Tensor:
     """Scale and shift [2, O] of batch norm with these statistics; see `reference.batch_affine`."""
     _, mean, variance = _parted(statistics)
-    scale = gamma.double() / torch.sqrt(variance + eps)
-    shift = beta.double() - mean * scale
-    return torch.stack([scale, shift]).to(gamma.dtype).to(real)
+    return torch.stack(batch_norm.affine_of(mean, variance, gamma, beta, eps)).to(real)
 
 
 def _parted(statistics: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -326,27 +324,21 @@ def _parted(statistics: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _over_processes(moments: Tensor) -> Tensor:
     """Count, means and biased variances of all processes, from the moments of this one."""
     count, mean, squares = _parted(moments)
-    sums = _all_reduced(torch.cat([count, count * mean]))
+    sums = processes.sum_in_place(torch.cat([count, count * mean]))
     total, common = sums[:1], sums[1:] / sums[:1]
-    squares = _all_reduced(squares + count * (mean - common).square())
-    reference.require_statistics(int(total))
+    squares = processes.sum_in_place(squares + count * (mean - common).square())
+    batch_norm.require_statistics(int(total))
     return torch.cat([total, common, squares / total])
-
-
-def _all_reduced(sums: Tensor) -> Tensor:
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        dist.all_reduce(sums)
-    return sums
 
 
 def _centre(sums: Tensor, affine: Tensor, pivot: Tensor, statistics: Tensor, eps: float) -> list[Tensor]:
     """What batch statistics add to a gradient, as slope * (x - pivot) + shift per channel: [slope, pivot, shift]."""
     total, mean, variance = _parted(statistics)
-    by_scale, by_shift = _all_reduced(sums[1:].clone())
-    scale = affine[0].double()
-    slope = -scale * by_scale / (variance + eps) / total
-    shift = -scale * by_shift / total - slope * (mean - pivot)
-    return [slope.to(pivot.dtype), pivot, shift.to(pivot.dtype)]
+    by_scale, by_shift = processes.sum_in_place(sums[1:].clone())
+    slope, offset = batch_norm.centring(
+        by_scale, by_shift, total=total, mean=mean, variance=variance, scale=affine[0], eps=eps
+    )
+    return [slope.to(pivot.dtype), pivot, (offset - slope * (mean - pivot)).to(pivot.dtype)]
 
 
 def _convolution_gradients(

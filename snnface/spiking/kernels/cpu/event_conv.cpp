@@ -25,7 +25,7 @@ namespace {
 constexpr int VECTORS = 2;        // of maps, in one tile
 constexpr int64_t TILE_ROWS = 2;  // one row of pooling windows
 constexpr int64_t FORWARD_COLUMNS = 32;
-constexpr int64_t BACKWARD_BYTES = 320 << 10;  // of a tile's h over all steps: a share of the second-level cache
+constexpr int64_t BACKWARD_BYTES = 640 << 10;  // of a tile's h over all steps: most of a second-level cache of 1 MB
 constexpr int64_t PARTS = 64;                  // of every long sum, whatever the number of threads
 
 template <class R>
@@ -160,6 +160,10 @@ struct Maps {
         if (PLAIN) neuron.subtract = neuron.decay_input = false, neuron.detach_reset = true;
         gain = neuron.decay_input ? leak : splat<R>(1);
     }
+    // As `Neuron::charge`, whose gain is 1 where the input is not scaled.
+    Vec<R> charge(Vec<R> v, Vec<R> x) const {
+        return PLAIN ? (v - leak * (v - neuron.v_reset)) + x : neuron.charge(v, x, leak, gain);
+    }
     // The current of a neuron, taken out of the field.
     Vec<R> take(R *current) const {
         const Vec<R> y = load(current) * scale + shift;
@@ -206,7 +210,7 @@ void advance(const Maps<Real<S>, PLAIN> &maps, const EventShape &shape, const Ti
     const int64_t v_pitch = columns * MAPS<R>, c_pitch = (columns + 4 * shape.radius()) * MAPS<R>;
     Mask<R> count{};
     auto one = [&](R *v, R *c) {
-        const Vec<R> h = maps.neuron.charge(load(v), maps.take(c), maps.leak, maps.gain);
+        const Vec<R> h = maps.charge(load(v), maps.take(c));
         const Mask<R> fired = maps.neuron.fires(h);
         store(v, maps.neuron.reset(h, fired));
         count -= fired;
@@ -340,7 +344,7 @@ void record_step(const Maps<R, PLAIN> &maps, const EventShape &shape, const Tile
         for (int64_t i = from; i < to; i += MAPS<R>, c += MAPS<R>) {
             const Vec<R> current = maps.take(c);
             if (!PLAIN && y) store(y + i, current);
-            store(h + i, maps.neuron.charge(t ? maps.after(last + i) : load(start + i), current, maps.leak, maps.gain));
+            store(h + i, maps.charge(t ? maps.after(last + i) : load(start + i), current));
         }
     }
 }
@@ -361,7 +365,7 @@ struct Adjoint {
     void settle(int64_t i, int64_t j, Vec<R> dh) {
         const Vec<R> before = is_first ? load(last + i) : maps.after(last + i);
         leak_sum += dh * maps.neuron.pull(before, !PLAIN && y ? load(y + i) : Vec<R>{});
-        const Vec<R> dy = maps.gain * dh;
+        const Vec<R> dy = PLAIN ? dh : maps.gain * dh;
         dy_sum += dy;
         store(carried + i, remains * dh);
         store(gradients + j, dy);

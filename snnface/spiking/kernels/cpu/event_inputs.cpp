@@ -14,57 +14,63 @@ constexpr int64_t MOST_SUMS = 1 << 23;  // in all parts together
 
 // ---- where the events are ----
 
-// Marks the events of every picture, and finds where the values of each row will begin.
-template <class R>
-int64_t scan(const EventShape &shape, const R *inputs, uint64_t *marks, int64_t *offsets) {
-    constexpr int L = Lanes<R>::count;
-    Mask<R> place;
-    for (int lane = 0; lane < L; ++lane) place[lane] = int64_t(1) << lane;
+// Pictures [T,B,C,H,W] in memory, or [T,B,H,W,C] where the channels lie innermost.
+struct Layout {
+    int64_t picture, channel, row, column;
+    Layout(const EventShape &s, bool innermost)
+        : picture(s.channels * s.height * s.width), channel(innermost ? 1 : s.height * s.width),
+          row(innermost ? s.width * s.channels : s.width), column(innermost ? s.channels : 1) {}
+};
+
+// Calls use(b, t, y, inputs of the row) for all rows of all pictures, in parallel over the pictures.
+template <class S, class Use>
+void for_rows(const EventShape &shape, const Layout &layout, const S *inputs, Use use) {
 #pragma omp parallel for num_threads(shape.threads) schedule(static)
-    for (int64_t picture = 0; picture < shape.steps * shape.batch * shape.channels; ++picture) {
-        const int64_t c = picture % shape.channels, b = picture / shape.channels % shape.batch;
-        const int64_t t = picture / shape.channels / shape.batch;
-        for (int64_t y = 0; y < shape.height; ++y) {
-            const R *row = inputs + (picture * shape.height + y) * shape.width;
-            uint64_t *to = marks + shape.row(b, y, t, c) * shape.words();
-            for (int64_t first = 0; first < shape.width; first += 64, ++to) {
-                const int64_t end = std::min(shape.width - first, int64_t(64));
-                uint64_t bits = 0;
-                int64_t x = 0;
-                for (; x + L <= end; x += L) {
-                    const Mask<R> found = (load(row + first + x) != R(0)) & place;
-                    uint64_t part = 0;
-                    for (int lane = 0; lane < L; ++lane) part |= uint64_t(found[lane]);
-                    bits |= part << x;
-                }
-                for (; x < end; ++x) bits |= uint64_t(row[first + x] != R(0)) << x;
-                *to = bits;
-            }
+    for (int64_t picture = 0; picture < shape.steps * shape.batch; ++picture)
+        for (int64_t y = 0; y < shape.height; ++y)
+            use(picture % shape.batch, picture / shape.batch, y, inputs + picture * layout.picture + y * layout.row);
+}
+
+// Marks the events of every picture, and finds where the values of each row will begin.
+template <class S>
+int64_t scan(const EventShape &shape, const S *inputs, bool innermost, uint64_t *marks, int64_t *offsets) {
+    const Layout layout(shape, innermost);
+    const int64_t words = shape.words(), channels = shape.channels;
+    for_rows(shape, layout, inputs, [&](int64_t b, int64_t t, int64_t y, const S *from) {
+        uint64_t *to = marks + shape.row(b, y, t, 0) * words;
+        std::fill_n(to, channels * words, uint64_t(0));
+        const int64_t runs = innermost ? shape.width : channels;
+        for (int64_t run = 0; run < runs; ++run) {
+            const uint64_t bit = uint64_t(1) << (run & 63);
+            uint64_t *row = innermost ? to + (run >> 6) : to + run * words;
+            if (innermost)
+                for_nonzero(from + run * channels, channels, [&](int64_t c) { row[c * words] |= bit; });
+            else
+                for_nonzero(from + run * layout.channel, shape.width,
+                            [&](int64_t x) { row[x >> 6] |= uint64_t(1) << (x & 63); });
         }
-    }
+    });
     int64_t total = 0;
     for (int64_t row = 0; row < shape.num_rows(); ++row) {
         offsets[row] = total;
-        for (int64_t word = 0; word < shape.words(); ++word)
-            total += __builtin_popcountll(marks[row * shape.words() + word]);
+        for (int64_t word = 0; word < words; ++word) total += __builtin_popcountll(marks[row * words + word]);
     }
     return total;
 }
 
-template <class R>
-void collect(const EventShape &shape, const R *inputs, const uint64_t *marks, const int64_t *offsets, R *values) {
-#pragma omp parallel for num_threads(shape.threads) schedule(static)
-    for (int64_t picture = 0; picture < shape.steps * shape.batch * shape.channels; ++picture) {
-        const int64_t c = picture % shape.channels, b = picture / shape.channels % shape.batch;
-        const int64_t t = picture / shape.channels / shape.batch;
-        for (int64_t y = 0; y < shape.height; ++y) {
+template <class S>
+void collect(const EventShape &shape, const S *inputs, bool innermost, const uint64_t *marks, const int64_t *offsets,
+             Real<S> *values) {
+    const Layout layout(shape, innermost);
+    for_rows(shape, layout, inputs, [&](int64_t b, int64_t t, int64_t y, const S *from) {
+        for (int64_t c = 0; c < shape.channels; ++c) {
             const int64_t row = shape.row(b, y, t, c);
-            R *to = values + offsets[row];
+            Real<S> *to = values + offsets[row];
             for (int64_t word = 0; word < shape.words(); ++word)
                 for (uint64_t bits = marks[row * shape.words() + word]; bits; bits &= bits - 1)
-                    *to++ = inputs[(picture * shape.height + y) * shape.width + word * 64 + __builtin_ctzll(bits)];
+                    *to++ = number(from[c * layout.channel + (word * 64 + __builtin_ctzll(bits)) * layout.column]);
         }
-    }
+    });
 }
 
 // ---- moments of the patches ----
@@ -234,17 +240,22 @@ void moments(const EventShape &shape, const R *inputs, double *first, double *se
 
 }  // namespace
 
-#define EVENT_INPUTS(NAME, R)                                                                                          \
-    extern "C" void event_scan_##NAME(const EventShape *shape, const R *inputs, uint64_t *marks, int64_t *offsets,     \
-                                      int64_t *num_events) {                                                           \
-        *num_events = scan(*shape, inputs, marks, offsets);                                                            \
+#define EVENT_ROWS(NAME, S)                                                                                            \
+    extern "C" void event_scan_##NAME(const EventShape *shape, const S *inputs, int64_t innermost, uint64_t *marks,    \
+                                      int64_t *offsets, int64_t *num_events) {                                         \
+        *num_events = scan(*shape, inputs, innermost, marks, offsets);                                                 \
     }                                                                                                                  \
-    extern "C" void event_values_##NAME(const EventShape *shape, const R *inputs, const uint64_t *marks,               \
-                                        const int64_t *offsets, R *values) {                                           \
-        collect(*shape, inputs, marks, offsets, values);                                                               \
-    }                                                                                                                  \
+    extern "C" void event_values_##NAME(const EventShape *shape, const S *inputs, int64_t innermost,                   \
+                                        const uint64_t *marks, const int64_t *offsets, Real<S> *values) {              \
+        collect(*shape, inputs, innermost, marks, offsets, values);                                                    \
+    }
+EVENT_ROWS(float32, float)
+EVENT_ROWS(bfloat16, bfloat16)
+EVENT_ROWS(float64, double)
+
+#define EVENT_MOMENTS(NAME, R)                                                                                         \
     extern "C" void event_moments_##NAME(const EventShape *shape, const R *inputs, double *first, double *second) {    \
         moments(*shape, inputs, first, second);                                                                        \
     }
-EVENT_INPUTS(float32, float)
-EVENT_INPUTS(float64, double)
+EVENT_MOMENTS(float32, float)
+EVENT_MOMENTS(float64, double)

@@ -7,6 +7,7 @@
 // over both whatever C is; values per channel are laid out as a pattern of period C.
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <vector>
 
 #ifdef _OPENMP
@@ -98,6 +99,7 @@ struct Scratch {
         std::free(memory);
         size = (bytes + 4095) / 4096 * 4096;
         memory = static_cast<char *>(std::aligned_alloc(4096, size));
+        if (!memory) throw std::bad_alloc();
     }
     template <class X>
     X *take(int64_t count) {

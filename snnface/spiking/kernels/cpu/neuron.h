@@ -93,6 +93,18 @@ inline void store(bfloat16 *to, Vec<float> x) {
     std::memcpy(to, &half, sizeof half);
 }
 
+// One number, in what it is computed in.
+template <class S>
+inline Real<S> number(S from) {
+    return from;
+}
+inline float number(bfloat16 from) {
+    const uint32_t bits = uint32_t(from.bits) << 16;
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 template <class S>
 inline Vec<Real<S>> load_some(const S *from, int n) {
     S padded[Lanes<Real<S>>::count] = {};
@@ -104,6 +116,31 @@ inline void store_some(S *to, Vec<Real<S>> x, int n) {
     S padded[Lanes<Real<S>>::count];
     store(padded, x);
     std::memcpy(to, padded, n * sizeof(S));
+}
+
+// ---- numbers that are not zero ----
+
+// The lanes that are not zero, as bits.
+template <class R>
+inline uint32_t nonzero_lanes(Vec<R> values) {
+    constexpr int L = Lanes<R>::count;
+    Mask<R> place;
+    for (int lane = 0; lane < L; ++lane) place[lane] = int64_t(1) << lane;
+    const Mask<R> found = (values != R(0)) & place;
+    uint32_t bits = 0;
+    for (int lane = 0; lane < L; ++lane) bits |= uint32_t(found[lane]);
+    return bits;
+}
+
+// Calls use(i) for every number of a run that is not zero.
+template <class S, class Use>
+inline void for_nonzero(const S *run, int64_t length, Use use) {
+    typedef Real<S> R;
+    constexpr int L = Lanes<R>::count;
+    for (int64_t i = 0; i < length; i += L) {
+        const Vec<R> values = length - i >= L ? load(run + i) : load_some(run + i, int(length - i));
+        for (uint32_t bits = nonzero_lanes<R>(values); bits; bits &= bits - 1) use(i + __builtin_ctz(bits));
+    }
 }
 
 // ---- exp(x) for x <= 0, to about one unit in the last place ----

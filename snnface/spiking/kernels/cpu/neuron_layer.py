@@ -8,7 +8,8 @@ from torch import Tensor
 
 from snnface.spiking.kernels.cpu.buffers import empty
 from snnface.spiking.kernels.cpu.native import call, channels_last, number_type, picture_sizes, refuse_double_backward
-from snnface.spiking.kernels.cpu.parameters import neuron_params, options_of
+from snnface.spiking.kernels.cpu.parameters import neuron_params
+from snnface.spiking.kernels.options import options_of
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = ["empty_pictures", "neuron_layer", "pooled_sizes", "run_backward", "run_forward"]

@@ -2,12 +2,7 @@
 
 import ctypes
 
-from snnface.spiking.neurons import NeuronConfig
-
-__all__ = ["NeuronParams", "neuron_params", "options_of"]
-
-# As `enum Surrogate` in neuron.h.
-SURROGATES = ("atan", "sigmoid", "triangle", "superspike")
+__all__ = ["NeuronParams", "neuron_params"]
 
 
 class NeuronParams(ctypes.Structure):
@@ -20,21 +15,6 @@ class NeuronParams(ctypes.Structure):
     )
 
 
-def options_of(config: NeuronConfig) -> list[float]:
-    """The values of `NeuronParams` in order, in the form that a torch operator takes."""
-    return [
-        config.threshold,
-        config.v_reset,
-        config.surrogate_alpha,
-        float(config.reset == "subtract"),
-        float(config.decay_input),
-        float(config.fires_on_equality),
-        float(SURROGATES.index(config.surrogate)),
-        float(config.detach_reset),
-    ]
-
-
-def neuron_params(options: list[float] | NeuronConfig) -> NeuronParams:
-    """The structure, from a configuration or from `options_of` one."""
-    values = options_of(options) if isinstance(options, NeuronConfig) else options
-    return NeuronParams(*values[:3], *map(int, values[3:]), 0)
+def neuron_params(options: list[float]) -> NeuronParams:
+    """The structure, from `options_of` a configuration."""
+    return NeuronParams(*options[:3], *map(int, options[3:]), 0)

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from snnface.spiking.kernels.cpu.native import call, number_type, picture_sizes, refuse_double_backward
-from snnface.spiking.kernels.cpu.parameters import neuron_params, options_of
+from snnface.spiking.kernels.cpu.parameters import neuron_params
+from snnface.spiking.kernels.options import options_of
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = ["recurrent_layer"]

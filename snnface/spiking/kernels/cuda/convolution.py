@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from snnface.spiking.kernels import reference
+from snnface.spiking.kernels import batch_norm, reference
 from snnface.spiking.kernels.cuda.neurons import neuron_layer, normed_layer, refuse_double_backward
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
@@ -42,7 +42,7 @@ def conv_layer(
         currents, leak, config, norm.weight, norm.bias, voltage=voltage, pool=pool, eps=norm.eps
     )
     total, (mean, variance) = statistics[0], statistics[1:].reshape(2, -1).unbind()
-    reference._update_running(norm, mean, variance * (total / (total - 1)))
+    batch_norm.update_running(norm, mean, variance * (total / (total - 1)))
     return output
 
 

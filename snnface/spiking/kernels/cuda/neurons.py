@@ -4,14 +4,14 @@ Inside, pictures are [T, B, H, W, C] and dense, which is channels_last of [T*B, 
 """
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
 from snnface.errors import ShapeError, SnnfaceError
-from snnface.spiking.kernels import reference
-from snnface.spiking.kernels.cpu.parameters import options_of
+from snnface.spiking import processes
+from snnface.spiking.kernels import batch_norm
 from snnface.spiking.kernels.cuda import passes
+from snnface.spiking.kernels.options import options_of
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = ["neuron_layer", "normed_layer", "refuse_double_backward", "require_something"]
@@ -118,8 +118,7 @@ def _neuron_layer(
         if eps is not None:
             statistics = _statistics(currents)
             mean, variance = statistics[1:].reshape(2, -1).unbind()
-            exact = scale.double() / torch.sqrt(variance + eps)
-            affine = torch.stack([exact, shift.double() - mean * exact]).float()
+            affine = torch.stack(batch_norm.affine_of(mean, variance, scale, shift, eps))
     spikes, last, count = passes.neuron_forward(
         currents,
         leak,
@@ -238,10 +237,10 @@ def _statistics(currents: Tensor) -> Tensor:
     """Count, means and biased variances per channel, over all processes."""
     sums = torch.stack(passes.channel_sums(currents)).flatten()
     count = currents.numel() // currents.shape[-1]
-    everywhere = _over_processes(torch.cat([sums.new_full((1,), count), sums]))
+    everywhere = processes.sum_in_place(torch.cat([sums.new_full((1,), count), sums]))
     total, (means, squares) = everywhere[:1], everywhere[1:].reshape(2, -1).unbind()
     if count < 2:  # Asking the card for the total makes the machine wait for it.
-        reference.require_statistics(int(total))
+        batch_norm.require_statistics(int(total))
     means = means / total
     return torch.cat([total, means, (squares / total - means.square()).clamp(min=0)])
 
@@ -259,14 +258,10 @@ def _through_statistics(
     total, (mean, variance) = statistics[0], statistics[1:].reshape(2, -1).unbind()
     # The sums were taken about the rounded mean.
     sums[2] -= sums[1] * (mean - pivot)
-    by_shift, by_scale = _over_processes(sums[1:].clone())
-    slope = -scale.double() * by_scale / (variance + eps) / total
-    offset = -scale.double() * by_shift / total - slope * (mean - pivot)
+    by_shift, by_scale = processes.sum_in_place(sums[1:].clone())
+    slope, offset = batch_norm.centring(
+        by_scale, by_shift, total=total, mean=mean, variance=variance, scale=scale, eps=eps
+    )
+    offset -= slope * (mean - pivot)
     passes.add_affine(d_currents, scale.contiguous(), currents, (slope.float(), pivot, offset.float()))
     sums[2] /= torch.sqrt(variance + eps)
-
-
-def _over_processes(sums: Tensor) -> Tensor:
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        dist.all_reduce(sums)
-    return sums

@@ -9,8 +9,8 @@ from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
 from snnface.errors import ShapeError
-from snnface.spiking.kernels.cpu.parameters import SURROGATES
 from snnface.spiking.kernels.cuda import channel_programs, programs
+from snnface.spiking.kernels.options import SURROGATES
 
 __all__ = ["add_affine", "channel_sums", "neuron_backward", "neuron_forward", "rest"]
 

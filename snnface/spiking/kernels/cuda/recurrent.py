@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from snnface.spiking.kernels.cpu.parameters import options_of
 from snnface.spiking.kernels.cuda import passes
 from snnface.spiking.kernels.cuda.neurons import refuse_double_backward, require_something
+from snnface.spiking.kernels.options import options_of
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = ["recurrent_layer"]

@@ -124,7 +124,7 @@ cases = st.builds(
 @example(Case(maps=40, width=70, height=3))
 @example(Case(maps=33, channels=8, kernel=5, height=5, width=131, pool=1, steps=2))
 @example(Case(height=1, width=2, pool=1, kernel=5))
-@example(Case(height=8, width=41, kernel=31, channels=1, maps=2, density=0.05))
+@example(Case(height=8, width=41, kernel=11, channels=1, maps=2, density=0.05))
 @example(Case(steps=1, batch=1, width=64, config=CONFIGS[3]))
 def test_the_layer_is_the_definition(case: Case) -> None:
     inputs, ours, theirs = case.inputs(), Layer(case), Layer(case)
@@ -138,6 +138,21 @@ def test_the_layer_is_the_definition(case: Case) -> None:
         torch.testing.assert_close(gradient, wanted, rtol=1e-9, atol=1e-9)
     for buffer, wanted in zip(ours.norm.buffers(), theirs.norm.buffers(), strict=True):
         torch.testing.assert_close(buffer, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("channels", [1, 3, 20, 33])
+def test_inputs_are_read_as_they_lie(channels: int, dtype: torch.dtype) -> None:
+    case = Case(channels=channels, width=70, training=False)
+    inputs = case.inputs(dtype)
+    layer = Layer(case, torch.float64 if dtype == torch.float64 else torch.float32)
+    innermost = inputs.flatten(0, 1).contiguous(memory_format=torch.channels_last).view(inputs.shape)
+    neither = inputs.transpose(3, 4).contiguous().transpose(3, 4)
+    expected = layer(event_conv_layer, inputs)
+    for same in (innermost, neither):
+        output = layer(event_conv_layer, same)
+        assert torch.equal(output.spikes, expected.spikes)
+        assert torch.equal(output.voltage, expected.voltage)
 
 
 def test_one_neuron_by_hand() -> None:
