@@ -182,8 +182,9 @@ WIDE = DENSE.repeat(1, 1, 5, 1, 1)
         (SPARSE, {"stride": 2}, "cpu"),
         (SPARSE, {"pool": 3}, "cpu"),
         (SPARSE.repeat(1, 1, 5, 1, 1), {}, "cpu"),
-        # Spikes of many channels: in evaluation, always.
+        # Spikes of many channels: in evaluation, of a single sample.
         (WIDE, {"training": False, "small_inputs": True}, "event_conv"),
+        (WIDE.repeat(1, 2, 1, 1, 1), {"training": False, "small_inputs": True}, "cpu"),
         (WIDE, {"training": False}, "cpu"),
         (WIDE, {"small_inputs": True}, "cpu"),
         (SPARSE.clone().requires_grad_(), {}, "cpu"),
@@ -215,14 +216,10 @@ def test_full_layers_without_gradient_add_what_the_events_reach() -> None:
     inputs, weight = PRODUCT
     with torch.no_grad():
         products = full_product(inputs, weight)
-        with torch.autocast("cpu", torch.bfloat16):
-            rounded = full_product(inputs, weight)
     if kernel_report()["event_conv"] != "ready":
         pytest.skip("no compiled kernels")
     assert products is not None
     assert products.tolist() == [[[6]]]
-    assert rounded is not None
-    assert rounded.dtype == torch.bfloat16
 
 
 def test_full_layers_that_learn_are_matrix_products() -> None:
@@ -232,6 +229,14 @@ def test_full_layers_that_learn_are_matrix_products() -> None:
         assert full_product(inputs, weight) is None
     with torch.no_grad():
         assert full_product(inputs, weight.bfloat16()) is None
+
+
+def test_full_layers_of_batches_and_in_bfloat16_are_matrix_products() -> None:
+    inputs, weight = PRODUCT
+    with torch.no_grad():
+        assert full_product(inputs.repeat(1, 2, 1), weight) is None
+        with torch.autocast("cpu", torch.bfloat16):
+            assert full_product(inputs, weight) is None
 
 
 def test_a_kernel_by_name_has_no_event_path(monkeypatch: pytest.MonkeyPatch) -> None:
