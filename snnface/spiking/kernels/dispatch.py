@@ -110,13 +110,13 @@ def recurrent_layer(
 
 
 def full_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"] | None:
-    """inputs weight^T of a stream, without a gradient, at a cost that goes with the events; None where that cannot be."""
+    """inputs weight^T of a stream without gradient, at a cost that goes with the events; None where that cannot be."""
     wanted = torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad)
     by_type = torch.float64 if inputs.dtype == torch.float64 else torch.float32
     if wanted or weight.dtype != by_type or not _one_stream(inputs) or not _for_events(inputs):
         return None
-    products: Tensor = _loaded[_load("event_product", "event_product")].event_product(inputs, weight)
-    return products
+    product: Callable[..., Tensor] = _loaded[_load("event_product", "event_product")].event_product
+    return product(inputs, weight)
 
 
 @contextmanager
