@@ -56,13 +56,10 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 # norse and spikingjelly declare torchvision without needing it here, and torchvision breaks torchmetrics beside
-# a CPU torch. tonic declares more than it imports. norse comes first: it is built with torch at hand, and newer
-# setuptools, which triton brings, take its version for 0.0.0.
+# a CPU torch. tonic declares more than it imports.
 define install_development
-	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable .
-	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps --no-build-isolation norse
 	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
-	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps spikingjelly loguru
+	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps norse spikingjelly loguru
 	$(1)/bin/python $(PIP_INSTALL) --constraint constraints.txt --no-deps tonic importRosbag scipy tqdm requests urllib3 certifi charset-normalizer
 endef
 
