@@ -156,7 +156,7 @@ PROGRAM = textwrap.dedent(
             for letter in "abcdef" + path.name:
                 file.write(letter)
                 file.flush()
-                time.sleep(0.01)
+                time.sleep(0.03)
 
     if __name__ == "__main__":
         folder = Path(sys.argv[1])
