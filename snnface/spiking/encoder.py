@@ -1,24 +1,18 @@
 """The convolutional spiking encoder of the micro-expression paper."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
-from snnface.spiking.activity import keeps_trains
 from snnface.spiking.layers import SpikingConv2d, SpikingLinear
 from snnface.spiking.neurons import NeuronConfig
-from snnface.spiking.pictures import require_pictures
-from snnface.spiking.streaming import State, StreamingModule, advance_all, in_chunks
+from snnface.spiking.picture_encoder import PictureEncoder
 
 __all__ = ["ConvSnn", "ConvSnnConfig"]
-
-_CHUNK_BYTES = 64 << 20
-"""What one layer may hold in inference: large enough to keep the matrix products busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +45,7 @@ class ConvSnnConfig:
             raise ConfigError(f"dropout must lie in [0, 1); got {self.dropout}.")
 
 
-class ConvSnn(StreamingModule):
+class ConvSnn(PictureEncoder):
     """[conv - BN - PLIF - max-pool] blocks, then [dropout - linear - PLIF] layers.
 
     Maps event pictures [T, B, C, H, W] to spikes [T, B, D]. With the default
@@ -90,37 +84,10 @@ class ConvSnn(StreamingModule):
     def num_features(self) -> int:
         return self.config.features[-1]
 
-    def forward(self, inputs: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B D"]:
-        """Spikes of the last layer.
+    def map_layers(self) -> Sequence[nn.Module]:
+        return tuple(self.blocks)
 
-        Without gradients the sequence runs in chunks, so that memory does not grow with T.
-
-        Raises:
-            ShapeError: if the pictures do not have the configured channels and size, or
-                there are none.
-            DataError: if a value is no finite number.
-        """
-        require_pictures(inputs, channels=self.in_channels, resolution=self.resolution)
-        if self.training or torch.is_grad_enabled() or keeps_trains(self):
-            return self._output(self.layers(self.blocks(inputs).flatten(2)))
-        return in_chunks(self, inputs, num_steps=self._chunk_steps(inputs))
-
-    def advance(self, inputs: Float[Tensor, "T B C H W"], state: State = None) -> tuple[Float[Tensor, "T B D"], State]:
-        """Spikes of the next T steps; the state holds the voltages of every block and layer."""
-        self._require_eval()
-        require_pictures(inputs, channels=self.in_channels, resolution=self.resolution)
-        blocks, layers = state or (None, None)
-        maps, blocks = advance_all(self.blocks, inputs, blocks)
-        spikes, layers = advance_all(self.layers, maps.flatten(2), layers)
-        return self._output(spikes), (blocks, layers)
-
-    def _output(self, spikes: Tensor) -> Tensor:
-        """What comes after the encoder computes in the type of its weights, whatever autocast made of the spikes."""
-        return spikes.to(next(self.parameters()).dtype)
-
-    def _chunk_steps(self, inputs: Tensor) -> int:
-        """Steps a chunk: the largest convolution output stays within `_CHUNK_BYTES`."""
-        values = max(
+    def largest_map(self) -> int:
+        return max(
             channels * self.resolution.num_pixels // 4**index for index, channels in enumerate(self.config.channels)
         )
-        return max(_CHUNK_BYTES // (values * inputs.shape[1] * inputs.element_size()), 1)

@@ -1,24 +1,20 @@
 """A spiking residual encoder that a spiking chip can hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
-from snnface.spiking.activity import keeps_trains
 from snnface.spiking.layers import SpikingConv2d, SpikingLinear
 from snnface.spiking.neurons import NeuronConfig
-from snnface.spiking.pictures import require_pictures
-from snnface.spiking.streaming import State, StreamingModule, advance_all, in_chunks
+from snnface.spiking.picture_encoder import PictureEncoder
+from snnface.spiking.streaming import State, StreamingModule, advance_all
 
 __all__ = ["SewBlock", "SewResNet", "SewResNetConfig", "SewStage"]
-
-_CHUNK_BYTES = 64 << 20
-"""What one layer may hold in inference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +95,7 @@ class SewStage(StreamingModule):
         return advance_all((self.down, self.block), inputs, state)
 
 
-class SewResNet(StreamingModule):
+class SewResNet(PictureEncoder):
     """Stem (spiking convolution, pooled) - stages of [strided spiking convolution - SEW block] - full spiking layers.
 
     Maps event pictures [T, B, C, H, W] to spikes [T, B, D]. With the default configuration,
@@ -152,29 +148,8 @@ class SewResNet(StreamingModule):
     def num_features(self) -> int:
         return self.config.features[-1]
 
-    def forward(self, inputs: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B D"]:
-        """Spikes of the last layer; without gradients in chunks, so that memory does not grow with T.
+    def map_layers(self) -> Sequence[nn.Module]:
+        return (self.stem, *self.stages)
 
-        Raises:
-            ShapeError: if the pictures do not have the configured channels and size, or
-                there are none.
-            DataError: if a value is no finite number.
-        """
-        require_pictures(inputs, channels=self.in_channels, resolution=self.resolution)
-        if self.training or torch.is_grad_enabled() or keeps_trains(self):
-            return self._output(self.layers(self.stages(self.stem(inputs)).flatten(2)))
-        values = self.config.stem * self.resolution.num_pixels * inputs.shape[1]
-        return in_chunks(self, inputs, num_steps=max(_CHUNK_BYTES // (values * inputs.element_size()), 1))
-
-    def advance(self, inputs: Float[Tensor, "T B C H W"], state: State = None) -> tuple[Float[Tensor, "T B D"], State]:
-        """Spikes of the next T steps; the state holds the voltages of every layer."""
-        self._require_eval()
-        require_pictures(inputs, channels=self.in_channels, resolution=self.resolution)
-        maps_state, layers_state = state or (None, None)
-        maps, maps_state = advance_all((self.stem, *self.stages), inputs, maps_state)
-        spikes, layers_state = advance_all(self.layers, maps.flatten(2), layers_state)
-        return self._output(spikes), (maps_state, layers_state)
-
-    def _output(self, spikes: Tensor) -> Tensor:
-        """The encoder's end is in the type of its weights, whatever autocast made of the spikes."""
-        return spikes.to(next(self.layers.parameters()).dtype)
+    def largest_map(self) -> int:
+        return self.config.stem * self.resolution.num_pixels

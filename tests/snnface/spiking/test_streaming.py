@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-import snnface.spiking.encoder
+import snnface.spiking.picture_encoder
 from snnface.errors import ConfigError
 from snnface.events import Resolution
 from snnface.spiking import (
@@ -184,7 +184,7 @@ def test_inference_runs_in_chunks_of_bounded_memory(monkeypatch: pytest.MonkeyPa
     with torch.no_grad():
         whole = made(inputs)
     # One block output of one step: 4 maps of 8 x 12 pixels for 2 clips in float32.
-    monkeypatch.setattr(snnface.spiking.encoder, "_CHUNK_BYTES", 2 * 4 * 4 * 8 * 12 * 2)
+    monkeypatch.setattr(snnface.spiking.picture_encoder, "_CHUNK_BYTES", 2 * 4 * 4 * 8 * 12 * 2)
     lengths: list[int] = []
     made.blocks[0].register_forward_hook(lambda *_: lengths.append(-1))
     advance = made.blocks[0].advance
@@ -209,7 +209,7 @@ def test_the_whole_sequence_runs_at_once_where_a_gradient_is_wanted() -> None:
 
 def test_watching_chunks_counts_every_spike(monkeypatch: pytest.MonkeyPatch) -> None:
     made, inputs = encoder(), pictures(9, 2)
-    monkeypatch.setattr(snnface.spiking.encoder, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(snnface.spiking.picture_encoder, "_CHUNK_BYTES", 1)
     with torch.no_grad(), record_activity(made) as activity:
         spikes = made(inputs)
     assert activity.num_spikes["layers.1.neuron"] == int(spikes.sum()) > 0
@@ -218,7 +218,7 @@ def test_watching_chunks_counts_every_spike(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_trains_are_kept_of_the_whole_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
     made, inputs = encoder(), pictures(9, 2)
-    monkeypatch.setattr(snnface.spiking.encoder, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(snnface.spiking.picture_encoder, "_CHUNK_BYTES", 1)
     with torch.no_grad(), record_activity(made, keep_trains=True) as activity:
         spikes = made(inputs)
     assert torch.equal(activity.trains["layers.1.neuron"], spikes.to(torch.uint8))
