@@ -8,31 +8,32 @@ Per weighted layer and inference:
                ANN accelerator that skips zeros does
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
 
-from hardware.fan_out import conv_fan_out, weights_per_tap
+from hardware.ann_counters import COUNTED, AttentionCounter, Counter, counter_of
+from hardware.ann_layer_operations import ANN_QUANTITIES, AnnLayerOperations
 from hardware.operation_counts import Statistic, bootstrap_statistic
 from snnface.errors import DataError, ShapeError
 from snnface.seeding import SeedTree
 
 __all__ = ["ANN_QUANTITIES", "AnnLayerOperations", "AnnOperations", "count_ann_operations"]
 
-ANN_QUANTITIES = ("dense", "dense_pad", "effective", "frames", "inputs", "input_zeros", "outputs", "bias_adds")
-"""Names of the per-sample counts of a layer, for `AnnOperations.total`."""
-
-_Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
-_Weighted = _Conv | nn.Linear
+ATTENTION = "attention products"
+"""The name of what all calls of attention do together, which belongs to no module."""
 
 
 def count_ann_operations(module: nn.Module, inputs: Tensor, *, batch_axis: int) -> "AnnOperations":
-    """Count the multiply-accumulates of every convolution and linear layer of `module`.
+    """Count the multiply-accumulates of the convolutions, linear layers, LSTMs and attention of `module`.
 
     Samples are run one by one in eval mode, so counts do not depend on the batch and a
     layer that sees time folded into its batch axis is still counted per inference. The
@@ -41,8 +42,8 @@ def count_ann_operations(module: nn.Module, inputs: Tensor, *, batch_axis: int) 
     Batch normalisation counts nothing (it folds into the layer before it). Every other
     module with weights of its own that cannot be counted is named in `warnings`.
 
-    Products that belong to no module (attention scores, additions of a residual) cannot be
-    seen by any hook and are not counted.
+    The products of attention are those of all calls of `scaled_dot_product_attention`, in one entry. An LSTM
+    starts from rest. Additions of residuals and activation functions are not counted.
 
     Args:
         inputs: a batch; [T, B, C, H, W] has `batch_axis` 1, [B, C, H, W] has 0.
@@ -52,10 +53,12 @@ def count_ann_operations(module: nn.Module, inputs: Tensor, *, batch_axis: int) 
     """
     if not 0 <= batch_axis < inputs.ndim or not inputs.shape[batch_axis]:
         raise ShapeError(f"counting needs at least one sample along axis {batch_axis}; got {list(inputs.shape)}.")
-    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, _Weighted)}
-    counters = {name: _Counter(layer) for name, layer in layers.items()}
+    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, COUNTED)}
+    attention = AttentionCounter()
+    counters: dict[str, Counter] = {name: counter_of(layer) for name, layer in layers.items()} | {ATTENTION: attention}
     order: list[str] = []
-    with _eval_mode(module), _watching(layers, counters, order), torch.no_grad():
+    watching = _watching(layers, counters, order), _WatchedAttention(attention, order)
+    with _eval_mode(module), watching[0], watching[1], torch.no_grad():
         for sample in range(inputs.shape[batch_axis]):
             for counter in counters.values():
                 counter.start_sample()
@@ -66,38 +69,6 @@ def count_ann_operations(module: nn.Module, inputs: Tensor, *, batch_axis: int) 
         warnings=tuple(_warnings(module, layers, called)),
         num_samples=inputs.shape[batch_axis],
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class AnnLayerOperations:
-    """Counts of one weighted layer.
-
-    Attributes:
-        input_size, output_size: elements of one frame (one picture, one feature vector).
-        num_parameters: weights and biases.
-        kernel_size: O * prod(kernel) of a convolution, 0 of a linear layer.
-        counts: name in `ANN_QUANTITIES` -> int64 [B]. `frames` is how often the layer is
-            evaluated, `inputs` and `outputs` are elements read and written, `input_zeros`
-            the inputs that are exactly zero.
-    """
-
-    name: str
-    kind: str
-    input_size: int
-    output_size: int
-    num_parameters: int
-    num_zero_weights: int
-    kernel_size: int
-    counts: dict[str, Int64[np.ndarray, " B"]]
-
-    def mean(self, quantity: str) -> float:
-        """Mean per inference of one of `ANN_QUANTITIES`."""
-        return float(self.counts[quantity].mean())
-
-    @property
-    def input_sparsity(self) -> float:
-        """Share of the inputs that are exactly zero."""
-        return float(self.counts["input_zeros"].sum() / max(int(self.counts["inputs"].sum()), 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -149,80 +120,6 @@ class AnnOperations:
         return AnnOperations(layers=layers, warnings=warnings, num_samples=self.num_samples + other.num_samples)
 
 
-class _Counter:
-    """Adds up the calls of one layer, sample by sample."""
-
-    def __init__(self, layer: _Weighted) -> None:
-        self.layer = layer
-        self.samples: list[dict[str, int]] = []
-        self.input_size = self.output_size = 0
-        self.fan_outs: dict[tuple[int, ...], Tensor] = {}
-
-    def start_sample(self) -> None:
-        self.samples.append(dict.fromkeys(ANN_QUANTITIES, 0))
-
-    def add(self, inputs: Tensor, outputs: Tensor) -> None:
-        counts = self.samples[-1]
-        nonzero = inputs != 0
-        if isinstance(self.layer, nn.Linear):
-            width = self.layer.out_features
-            num_frames = inputs.numel() // self.layer.in_features
-            dense = dense_pad = inputs.numel() * width
-            effective = int(nonzero.sum()) * width
-        else:
-            frames = inputs.reshape(-1, *inputs.shape[1 - self.layer.weight.ndim :])
-            fan = self._fan_out(self.layer, tuple(frames.shape[1:]))
-            num_frames = len(frames)
-            dense = num_frames * int(fan.sum())
-            dense_pad = outputs.numel() * self.layer.weight[0].numel()
-            # Whole numbers below 2^53 are exact in float64, where the sum is quick.
-            effective = int((nonzero.reshape(frames.shape).sum(0).double() * fan).sum())
-        self.input_size, self.output_size = inputs.numel() // num_frames, outputs.numel() // num_frames
-        counts["frames"] += num_frames
-        counts["dense"] += dense
-        counts["dense_pad"] += dense_pad
-        counts["effective"] += effective
-        counts["inputs"] += inputs.numel()
-        counts["input_zeros"] += inputs.numel() - int(nonzero.sum())
-        counts["outputs"] += outputs.numel()
-        counts["bias_adds"] += 0 if self.layer.bias is None else outputs.numel()
-
-    def _fan_out(self, layer: _Conv, shape: tuple[int, ...]) -> Tensor:
-        if shape not in self.fan_outs:
-            fan = conv_fan_out(
-                weights_per_tap(np.ones(tuple(layer.weight.shape), bool), layer.groups),
-                shape[1:],
-                stride=layer.stride,
-                padding=_padding(layer),
-                dilation=layer.dilation,
-            )
-            self.fan_outs[shape] = torch.from_numpy(fan).double().to(layer.weight.device)
-        return self.fan_outs[shape]
-
-    def layer_operations(self, name: str) -> AnnLayerOperations:
-        weight, bias = self.layer.weight, self.layer.bias
-        return AnnLayerOperations(
-            name=name,
-            kind=type(self.layer).__name__,
-            input_size=self.input_size,
-            output_size=self.output_size,
-            num_parameters=weight.numel() + (0 if bias is None else bias.numel()),
-            num_zero_weights=int((weight == 0).sum()),
-            kernel_size=0 if isinstance(self.layer, nn.Linear) else len(weight) * int(np.prod(weight.shape[2:])),
-            counts={key: np.array([sample[key] for sample in self.samples], dtype=np.int64) for key in ANN_QUANTITIES},
-        )
-
-
-def _padding(layer: _Conv) -> list[tuple[int, int]]:
-    """(before, after) per axis, as PyTorch resolves `padding`, which may also be "same" or "valid"."""
-    if not isinstance(layer.padding, str):
-        return [(pad, pad) for pad in layer.padding]
-    if layer.padding == "valid":
-        return [(0, 0)] * len(layer.kernel_size)
-    totals = [dilation * (kernel - 1) for dilation, kernel in zip(layer.dilation, layer.kernel_size, strict=True)]
-    return [(total // 2, total - total // 2) for total in totals]
-
-
 @contextmanager
 def _eval_mode(module: nn.Module) -> Iterator[None]:
     training = [part for part in module.modules() if part.training]
@@ -235,11 +132,13 @@ def _eval_mode(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _watching(layers: dict[str, _Weighted], counters: dict[str, _Counter], order: list[str]) -> Iterator[None]:
+def _watching(layers: Mapping[str, nn.Module], counters: Mapping[str, Counter], order: list[str]) -> Iterator[None]:
     def watch(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], outputs: Tensor) -> None:
+        def hook(layer: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], outputs: Any) -> None:
             order.append(name)
-            counters[name].add(args[0] if args else named["input"], outputs)
+            counters[name].add(
+                args[0] if args else named["input"], outputs[0] if isinstance(outputs, tuple) else outputs
+            )
 
         return hook
 
@@ -251,7 +150,25 @@ def _watching(layers: dict[str, _Weighted], counters: dict[str, _Counter], order
             handle.remove()
 
 
-def _warnings(module: nn.Module, layers: dict[str, _Weighted], called: dict[str, None]) -> Iterator[str]:
+class _WatchedAttention(TorchFunctionMode):
+    """Counts the calls of the one function in which attention multiplies activations with each other."""
+
+    def __init__(self, counter: AttentionCounter, order: list[str]) -> None:
+        super().__init__()
+        self._counter, self._order = counter, order
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        outputs = function(*args, **(kwargs or {}))
+        if function is scaled_dot_product_attention:
+            query, key, value = (*args, *(kwargs or {}).values())[:3]
+            self._order.append(ATTENTION)
+            self._counter.add_attention(query, key, value, outputs)
+        return outputs
+
+
+def _warnings(module: nn.Module, layers: Mapping[str, nn.Module], called: Mapping[str, None]) -> Iterator[str]:
     for name, part in module.named_modules():
         kind = type(part).__name__
         if name in layers:

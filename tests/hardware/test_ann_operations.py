@@ -52,15 +52,54 @@ def test_ann_layers_that_cannot_be_counted_are_named() -> None:
     class Odd(SmallAnn):
         def __init__(self) -> None:
             super().__init__()
-            self.memory = nn.LSTM(5, 4)
+            self.memory = nn.GRU(5, 4)
             self.attention = nn.MultiheadAttention(4, 2)
 
     warnings = " ".join(count_ann_operations(Odd(), torch.ones(1, 2, 6, 6), batch_axis=0).warnings)
     assert "layer 'unused' (Linear) has weights, but its forward was never called" in warnings
-    assert "module 'memory' (LSTM) has parameters of its own that cannot be counted" in warnings
+    assert "module 'memory' (GRU) has parameters of its own that cannot be counted" in warnings
     assert "'attention.out_proj'" in warnings
     assert "'attention': the matrix products of attention are not counted" in warnings
     assert "norm" not in warnings
+
+
+def test_ann_lstm_multiplies_all_its_weights_in_every_step() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.memory = nn.LSTM(3, 2, num_layers=2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.memory(inputs)[0]
+
+    inputs = torch.ones(5, 2, 3)
+    inputs[1, 0, 2] = 0
+    (layer,) = count_ann_operations(Net(), inputs, batch_axis=1).layers
+    # Four gates of 2: from 3 inputs and 2 hidden states, then from 2 and 2.
+    weights = 8 * (3 + 2) + 8 * (2 + 2)
+    assert layer.counts["dense"].tolist() == [5 * weights] * 2
+    # Without what the state of zeros at the start, and the one zero input of the first sample, would be multiplied by.
+    assert layer.counts["effective"].tolist() == [5 * weights - 2 * 8 * 2 - 8, 5 * weights - 2 * 8 * 2]
+    assert layer.counts["bias_adds"].tolist() == [5 * 4 * 8] * 2
+    assert (layer.kind, layer.num_parameters) == ("LSTM", weights + 4 * 8)
+    assert layer.counts["frames"].tolist() == [5, 5]
+
+
+def test_ann_attention_counts_scores_and_weighted_values() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.full = nn.Linear(4, 4)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            rows = self.full(inputs).unflatten(2, (2, 2)).transpose(1, 2)
+            return nn.functional.scaled_dot_product_attention(rows, rows[:, :, :3], value=rows[:, :, :3])
+
+    counted = count_ann_operations(Net(), torch.randn(2, 5, 4), batch_axis=0)
+    full, products = counted.layers
+    assert (full.kind, products.kind, products.num_parameters) == ("Linear", "attention", 0)
+    # Two heads, five queries, three keys: products of 2 for the score, of 2 for the values.
+    assert products.counts["dense"].tolist() == products.counts["effective"].tolist() == [2 * 5 * 3 * (2 + 2)] * 2
 
 
 def test_ann_counts_are_per_inference_when_time_is_folded_into_the_batch() -> None:
