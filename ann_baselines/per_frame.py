@@ -1,38 +1,41 @@
-"""A small convolutional network a frame, and an LSTM over the frames: the ANN beside per-frame spiking models."""
+"""A network a frame, and an LSTM over the frames: the ANN beside per-frame spiking models."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ann_baselines.frame_cnn import FrameCnnConfig
+from ann_baselines.frame_network import FrameConfig, frame_network, step_features
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
-from snnface.shapes import require_shape
 from snnface.spiking.streaming import State, StreamingModule
 
-__all__ = ["FrameCnn", "FrameCnnConfig", "PerFrame", "PerFrameConfig"]
+__all__ = ["LstmConfig", "PerFrame", "PerFrameConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameCnnConfig:
-    """Widths of the network that sees one frame.
+class LstmConfig:
+    """The LSTM over the frames' features; both papers on faces in video have three layers of 256.
 
     Attributes:
-        channels: output maps of each convolution block; each block halves the picture.
-        features: outputs of the full layer behind them.
+        hidden: width of every layer.
+        num_layers: one above the other.
 
     Raises:
-        ConfigError: if there is no block, or a width is not positive.
+        ConfigError: if a number is not positive.
     """
 
-    channels: tuple[int, ...] = (16, 32, 64)
-    features: int = 128
+    hidden: int = 64
+    num_layers: int = 1
 
     def __post_init__(self) -> None:
-        if not self.channels or min(self.channels) < 1 or self.features < 1:
-            raise ConfigError(f"at least one block and positive widths were expected; got {self}.")
+        if self.hidden < 1 or self.num_layers < 1:
+            raise ConfigError(
+                f"hidden and num_layers must be at least 1; got {self.hidden} and {self.num_layers}. For no memory at "
+                "all give no LSTM."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,78 +44,36 @@ class PerFrameConfig:
 
     Attributes:
         frame: the network of one frame.
-        hidden: width of the LSTM over the frames' features; 0 for none.
-        num_layers: of the LSTM.
-
-    Raises:
-        ConfigError: if a number is out of its range.
+        lstm: over the frames' features; None for none.
     """
 
-    frame: FrameCnnConfig = FrameCnnConfig()
-    hidden: int = 64
-    num_layers: int = 1
-
-    def __post_init__(self) -> None:
-        if self.hidden < 0 or self.num_layers < 1:
-            raise ConfigError(
-                f"hidden must be at least 0 and num_layers at least 1; got {self.hidden} and {self.num_layers}."
-            )
-
-
-class FrameCnn(nn.Module):
-    """[conv 3x3 - BN - ReLU - max-pool 2x2] blocks, then a full layer with ReLU: [N, C, H, W] -> [N, D].
-
-    Raises:
-        ConfigError: if the picture cannot be halved once a block.
-    """
-
-    def __init__(self, config: FrameCnnConfig, *, in_channels: int, resolution: Resolution) -> None:
-        super().__init__()
-        factor = 2 ** len(config.channels)
-        if resolution.height % factor or resolution.width % factor:
-            raise ConfigError(
-                f"{len(config.channels)} blocks halve the picture each; {resolution} is not divisible by {factor}."
-            )
-        self.in_channels = in_channels
-        self.resolution = resolution
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise((in_channels, *config.channels)):
-            layers += [
-                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(),
-                nn.MaxPool2d(2),
-            ]
-        flat = config.channels[-1] * resolution.num_pixels // factor**2
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, config.features), nn.ReLU())
-        self.num_features = config.features
-
-    def forward(self, frames: Float[Tensor, "N C H W"]) -> Float[Tensor, "N D"]:
-        size = self.resolution
-        require_shape(frames, f"N {self.in_channels} {size.height} {size.width}", what="a frame of the network")
-        return self.layers(frames)
+    frame: FrameConfig = FrameCnnConfig()
+    lstm: LstmConfig | None = LstmConfig()
 
 
 class PerFrame(StreamingModule):
-    """Each frame by itself through a `FrameCnn`, then an LSTM: [T, B, C, H, W] -> [T, B, D].
+    """Each frame by itself through its network, then an LSTM if there is one: [T, B, C, H, W] -> [T, B, D].
 
-    It keeps every step and looks at no future, so it also runs in pieces.
+    It keeps every step and looks at no future, so it also runs in pieces. The LSTM runs in
+    float32 under autocast, too.
 
-    Source: Berlincioni et al. 2024, "Neuromorphic Valence and Arousal Estimation", and
-    Becattini et al. 2024, arXiv:2409.10213, sec. 6 (frame network + LSTM; heads read the hidden state, at every
-    step for the face shape, at the last for the action unit). Departs from them in: a small
-    network in place of the pre-trained ResNet18, one LSTM layer.
+    Source: Berlincioni et al. 2024, arXiv:2401.16058, "Neuromorphic Valence and Arousal Estimation", sec. 4.1 (ResNet18
+    and ViT a frame; ResNet18 + LSTM), and Becattini et al. 2024, arXiv:2409.10213, sec. 6 (ResNet18 + LSTM; heads
+    read the hidden state, at every step for the face shape, at the last for the action unit), sec. 7 (an LSTM over
+    coefficients). The papers leave unsaid, chosen here: one direction (the future is not seen), no dropout between
+    layers, a state of zeros at the start of a clip.
     """
 
     def __init__(self, config: PerFrameConfig, *, in_channels: int, resolution: Resolution) -> None:
         super().__init__()
         self.config = config
-        self.frame = FrameCnn(config.frame, in_channels=in_channels, resolution=resolution)
-        self.lstm = nn.LSTM(config.frame.features, config.hidden, config.num_layers) if config.hidden else None
+        self.frame = frame_network(config.frame, in_channels=in_channels, resolution=resolution)
+        lstm = config.lstm
+        self.lstm = None if lstm is None else nn.LSTM(self.frame.num_features, lstm.hidden, lstm.num_layers)
 
     @property
     def num_features(self) -> int:
-        return self.config.hidden or self.config.frame.features
+        return self.frame.num_features if self.config.lstm is None else self.config.lstm.hidden
 
     def forward(self, inputs: Float[Tensor, "T B C H W"]) -> Float[Tensor, "T B D"]:
         return self._run(inputs, None)[0]
@@ -123,9 +84,9 @@ class PerFrame(StreamingModule):
         return self._run(inputs, state)
 
     def _run(self, inputs: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, State]:
-        features = self.frame(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        features = step_features(self.frame, inputs)
         if self.lstm is None:
             return features, None
         with torch.autocast(features.device.type, enabled=False):
-            hidden, state = self.lstm(features.to(self.lstm.weight_ih_l0.dtype), state)
+            hidden, state = self.lstm(features.to(next(self.lstm.parameters()).dtype), state)
         return hidden, tuple(tensor.detach() for tensor in state)

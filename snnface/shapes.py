@@ -32,7 +32,8 @@ def require_shape(array: _HasShape, axes: str, *, what: str) -> None:
         ShapeError: if the number of axes, or a fixed size, differs.
     """
     wanted = axes.split()
-    shape = tuple(int(size) for size in array.shape)
+    # As they are, no int(): in a network that is traced for export the batch is a symbol.
+    shape = tuple(array.shape)
     sizes: dict[str, int] = {}
     fits = len(shape) == len(wanted) and all(
         size == (int(axis) if axis.isdigit() else sizes.setdefault(axis, size))

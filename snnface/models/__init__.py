@@ -1,11 +1,29 @@
 """Models: encoder, temporal part, heads."""
 
 from snnface.models.face_model import FaceModel
-from snnface.models.heads import MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
+from snnface.models.heads import (
+    ClipStepsHead,
+    ClipStepsHeadConfig,
+    MlpHead,
+    MlpHeadConfig,
+    VotingHead,
+    VotingHeadConfig,
+)
 from snnface.models.reconstruction import SpikingReconstruction, SpikingReconstructionConfig
-from snnface.models.temporal import EveryStep, LastStep, LeakyReadout, LeakyReadoutConfig, MeanOverTime
+from snnface.models.temporal import (
+    ClassToken,
+    EveryStep,
+    LastStep,
+    LeakyReadout,
+    LeakyReadoutConfig,
+    MeanOverTime,
+    Tokens,
+)
 
 __all__ = [
+    "ClassToken",
+    "ClipStepsHead",
+    "ClipStepsHeadConfig",
     "EveryStep",
     "FaceModel",
     "LastStep",
@@ -16,6 +34,7 @@ __all__ = [
     "MlpHeadConfig",
     "SpikingReconstruction",
     "SpikingReconstructionConfig",
+    "Tokens",
     "VotingHead",
     "VotingHeadConfig",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from snnface.errors import ConfigError
 
-__all__ = ["MlpHead", "MlpHeadConfig", "VotingHead", "VotingHeadConfig"]
+__all__ = ["ClipStepsHead", "ClipStepsHeadConfig", "MlpHead", "MlpHeadConfig", "VotingHead", "VotingHeadConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +67,43 @@ class MlpHead(nn.Module):
 
     def forward(self, features: Float[Tensor, "*B D"]) -> Float[Tensor, "*B K"]:
         return self.layers(features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipStepsHeadConfig:
+    """The full layers of `MlpHead`, the last of which answers for all steps.
+
+    Attributes:
+        num_steps: of every clip; the papers' clips have 75.
+
+    Raises:
+        ConfigError: if there is no step, or a width or the dropout is out of its range.
+    """
+
+    num_steps: int = 75
+    hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.num_steps < 1:
+            raise ConfigError(f"num_steps must be at least 1; got {self.num_steps}.")
+        MlpHeadConfig(hidden=self.hidden, dropout=self.dropout)
+
+
+class ClipStepsHead(nn.Module):
+    """Answers of every step from one feature of the whole clip, side by side in one layer: [B, D] -> [T, B, K].
+
+    Source: Becattini et al. 2024, arXiv:2409.10213, sec. 6 (I3D regresses the coefficients of all 75 frames at once).
+    """
+
+    def __init__(self, config: ClipStepsHeadConfig, *, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        self.num_steps = config.num_steps
+        self.mlp = MlpHead(
+            MlpHeadConfig(hidden=config.hidden, dropout=config.dropout),
+            num_features=num_features,
+            num_outputs=config.num_steps * num_outputs,
+        )
+
+    def forward(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "T B K"]:
+        return self.mlp(features).unflatten(1, (self.num_steps, -1)).transpose(0, 1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from snnface.errors import ConfigError
 from snnface.spiking.streaming import State
 
-__all__ = ["EveryStep", "LastStep", "LeakyReadout", "LeakyReadoutConfig", "MeanOverTime"]
+__all__ = ["ClassToken", "EveryStep", "LastStep", "LeakyReadout", "LeakyReadoutConfig", "MeanOverTime", "Tokens"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,31 @@ class EveryStep(nn.Module):
 
     def advance(self, features: Float[Tensor, "T B *D"], state: State = None) -> tuple[Float[Tensor, "T B *D"], State]:
         return features, None
+
+
+class ClassToken(nn.Module):
+    """The first step alone: of an encoder that puts a token for the whole clip in front of the steps."""
+
+    keeps_steps = False
+
+    def forward(self, features: Float[Tensor, "T B *D"]) -> Float[Tensor, "B *D"]:
+        return features[0]
+
+    def advance(self, features: Float[Tensor, "T B *D"], state: State = None) -> tuple[Float[Tensor, "B *D"], State]:
+        token = features[0] if state is None else state
+        return token, token
+
+
+class Tokens(nn.Module):
+    """All steps but the first, which is the clip's: beside `ClassToken` what `EveryStep` is elsewhere."""
+
+    keeps_steps = True
+
+    def forward(self, features: Float[Tensor, "T B *D"]) -> Float[Tensor, "T2 B *D"]:
+        return features[1:]
+
+    def advance(self, features: Float[Tensor, "T B *D"], state: State = None) -> tuple[Float[Tensor, "T2 B *D"], State]:
+        return (features[1:] if state is None else features), True
 
 
 class LeakyReadout(nn.Module):

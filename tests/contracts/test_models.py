@@ -10,15 +10,29 @@ from torch import Tensor, nn
 from ann_baselines import (
     C3d,
     C3dConfig,
+    ClassTokenConfig,
     ConditionalVae,
     ConditionalVaeConfig,
     FrameCnnConfig,
+    FrameSequence,
+    FrameSequenceConfig,
+    FusionConfig,
+    I3d,
+    I3dConfig,
+    LstmConfig,
     PerFrame,
     PerFrameConfig,
+    ResNet18Config,
+    TransformerConfig,
+    VitConfig,
 )
+from ann_baselines.frame_network import FrameConfig
 from snnface.errors import ConfigError
 from snnface.events.window import Resolution
 from snnface.models import (
+    ClassToken,
+    ClipStepsHead,
+    ClipStepsHeadConfig,
     EveryStep,
     FaceModel,
     LastStep,
@@ -29,6 +43,7 @@ from snnface.models import (
     MlpHeadConfig,
     SpikingReconstruction,
     SpikingReconstructionConfig,
+    Tokens,
     VotingHead,
     VotingHeadConfig,
 )
@@ -47,6 +62,10 @@ def linear(num_features: int = 12, num_outputs: int = 2) -> MlpHead:
     return MlpHead(MlpHeadConfig(), num_features=num_features, num_outputs=num_outputs)
 
 
+def steps_of_clip() -> ClipStepsHead:
+    return ClipStepsHead(ClipStepsHeadConfig(num_steps=7, hidden=(8,)), num_features=12, num_outputs=5)
+
+
 def conv_snn() -> ConvSnn:
     return ConvSnn(ConvSnnConfig(channels=(4, 4), features=(16, 12)), **PICTURES)
 
@@ -55,8 +74,25 @@ def sew_resnet() -> SewResNet:
     return SewResNet(SewResNetConfig(stem=4, stages=(6, 8), features=(12,)), **PICTURES)
 
 
-def per_frame() -> PerFrame:
-    return PerFrame(PerFrameConfig(frame=FrameCnnConfig(channels=(4, 6), features=10), hidden=12), **PICTURES)
+LSTM = LstmConfig(hidden=12)
+CNN = FrameCnnConfig(channels=(4, 6), features=10)
+RESNET = ResNet18Config(width=4, features=12)
+VIT = VitConfig(width=12, depth=2, num_heads=2)
+TRANSFORMER = TransformerConfig(width=12, num_heads=2, num_encoders=1, num_decoders=2, hidden=16)
+CLASS_TOKEN = ClassTokenConfig(width=12, num_heads=2, num_layers=2, hidden=16)
+FUSION = FusionConfig(chunk=3, hidden=9, features=6)
+
+
+def per_frame(frame: FrameConfig = CNN, lstm: LstmConfig | None = LSTM) -> PerFrame:
+    return PerFrame(PerFrameConfig(frame=frame, lstm=lstm), **PICTURES)
+
+
+def sequence(part: TransformerConfig | ClassTokenConfig | FusionConfig, frame: FrameConfig = CNN) -> FrameSequence:
+    return FrameSequence(FrameSequenceConfig(frame=frame, sequence=part), **PICTURES)
+
+
+def i3d() -> I3d:
+    return I3d(I3dConfig(width=8, features=12), in_channels=2)
 
 
 def c3d() -> C3d:
@@ -69,6 +105,10 @@ def leaky() -> LeakyReadout:
 
 def action_units(encoder: nn.Module) -> FaceModel:
     return FaceModel(encoder, MeanOverTime(), {"action_unit": voting()})
+
+
+def affect(encoder: nn.Module) -> FaceModel:
+    return FaceModel(encoder, EveryStep(), {"valence_arousal": linear()})
 
 
 def both_tasks(encoder: nn.Module, *, clip: nn.Module, steps: nn.Module) -> FaceModel:
@@ -87,13 +127,21 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
         SpikingReconstructionConfig(encoder=(4,), decoder=(4,)), **PICTURES
     ),
     "ANN action units": lambda: action_units(c3d()),
-    "ANN valence and arousal": lambda: FaceModel(per_frame(), EveryStep(), {"valence_arousal": linear()}),
+    "ANN valence and arousal": lambda: affect(per_frame()),
     "ANN both tasks": lambda: both_tasks(per_frame(), clip=LastStep(), steps=EveryStep()),
+    "ANN ResNet18": lambda: affect(per_frame(RESNET, None)),
+    "ANN ViT": lambda: affect(per_frame(VIT, None)),
+    "ANN ResNet18 + LSTM": lambda: affect(per_frame(RESNET, LstmConfig(hidden=12, num_layers=3))),
+    "ANN Transformer": lambda: affect(sequence(TRANSFORMER)),
+    "ANN Fusion": lambda: affect(sequence(FUSION, RESNET)),
+    "ANN class token": lambda: both_tasks(sequence(CLASS_TOKEN, VIT), clip=ClassToken(), steps=Tokens()),
+    "ANN I3D": lambda: FaceModel(i3d(), LastStep(), {"action_unit": voting(), "face_shape": steps_of_clip()}),
     "ANN reconstruction": lambda: ConditionalVae(
         ConditionalVaeConfig(channels=(4, 6), hidden=16, latent=5, sees_reference=True), **PICTURES
     ),
 }
-STREAMING = [name for name in MODELS if name not in ("ANN action units", "ANN reconstruction")]
+WHOLE_CLIPS = ("ANN action units", "ANN Transformer", "ANN Fusion", "ANN class token", "ANN I3D", "ANN reconstruction")
+STREAMING = [name for name in MODELS if name not in WHOLE_CLIPS]
 SPIKING = [name for name in MODELS if not name.startswith("ANN")]
 RECONSTRUCTIONS = ("reconstruction", "ANN reconstruction")
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from snnface.errors import ConfigError
-from snnface.models import EveryStep, LastStep, LeakyReadout, LeakyReadoutConfig, MeanOverTime
+from snnface.models import ClassToken, EveryStep, LastStep, LeakyReadout, LeakyReadoutConfig, MeanOverTime, Tokens
 
 
 def test_a_leaky_readout_by_hand() -> None:
@@ -30,7 +30,16 @@ def test_a_linear_map_and_the_leaky_readout_commute() -> None:
     torch.testing.assert_close(linear(readout(features)), readout(linear(features)))
 
 
-@pytest.mark.parametrize("part", [MeanOverTime(), LastStep(), EveryStep(), LeakyReadout(LeakyReadoutConfig())])
+def test_the_class_token_is_the_first_step_and_the_tokens_are_the_others() -> None:
+    features = torch.arange(6.0).reshape(3, 1, 2)
+    assert ClassToken()(features).tolist() == [[0.0, 1.0]]
+    assert Tokens()(features).tolist() == [[[2.0, 3.0]], [[4.0, 5.0]]]
+
+
+PARTS = [MeanOverTime(), LastStep(), EveryStep(), ClassToken(), Tokens(), LeakyReadout(LeakyReadoutConfig())]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_pieces_give_what_the_whole_gives(part: torch.nn.Module) -> None:
     features, state, pieces = torch.rand(7, 2, 3), None, []
     for chunk in features.split((1, 4, 2)):
