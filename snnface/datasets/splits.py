@@ -14,6 +14,7 @@ __all__ = [
     "Split",
     "leave_one_subject_out",
     "named_split",
+    "share_of_subjects",
     "split_by_subject",
     "subject_folds",
     "with_validation",
@@ -136,6 +137,24 @@ def named_split(clips: Sequence[Clip], *, train: Collection[str], test: Collecti
         validation=(),
         test=tuple(clip for clip in clips if clip.subject in test),
     )
+
+
+def share_of_subjects(clips: Sequence[Clip], *, share: float) -> Split:
+    """The rule of FACEMORPHIC: subjects by name, from the last back; the first `share` of them, rounded down, trains.
+
+    Validation is empty, as in the published protocols; `with_validation` takes some from training.
+
+    Raises:
+        ConfigError: if no subject is left on either side.
+    """
+    subjects = sorted({clip.subject for clip in clips}, reverse=True)
+    num_train = int(share * len(subjects))
+    if not 0 < num_train < len(subjects):
+        raise ConfigError(
+            f"a share of {share} of {len(subjects)} subjects leaves {num_train} to train on and "
+            f"{len(subjects) - num_train} to test on; both need one at least."
+        )
+    return _parted(clips, test=subjects[num_train:])
 
 
 def with_validation(split: Split, *, num_subjects: int, generator: np.random.Generator) -> Split:

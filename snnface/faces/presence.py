@@ -90,6 +90,11 @@ def load_known_faces(path: Path) -> KnownFaces:
     Raises:
         CheckpointError: if the file is missing or is not such a file.
     """
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is no {path}: a run keeps what faces look like where it has validation subjects and pictures of "
+            f"at least {GRID} x {GRID} pixels. Train one that does."
+        )
     try:
         tensors = load_file(path)
         layouts, limit = tensors["layouts"].float(), float(tensors["limit"])

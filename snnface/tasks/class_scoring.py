@@ -8,7 +8,7 @@ from torch import Tensor
 
 from snnface.datasets.clip import Batch
 from snnface.errors import DataError
-from snnface.metrics.classification import answer_counts, chance_metrics, counted_metrics
+from snnface.metrics.classification import answer_counts, chance_metrics, counted_metrics, num_counts
 from snnface.tasks.base import Output
 from snnface.tasks.scoring import Predictor
 
@@ -19,16 +19,17 @@ class ClassScoring:
     """Scoring of one label a clip: see `counted_metrics`. Answers to every step, [T, B, K], count with their mean."""
 
     def __init__(self, target: str, *, num_classes: int) -> None:
-        self._target, self._num_classes = target, num_classes
+        self.target = target
+        self._num_classes = num_classes
 
     def answers(self, output: Output) -> dict[str, Tensor]:
-        return {self._target: self._of_clips(output)}
+        return {self.target: self._of_clips(output)}
 
     def statistics(self, output: Output, batch: Batch) -> Float64[Tensor, "B S"]:
         answers, size = self._of_clips(output).cpu(), len(batch.clip_ids)
-        if self._target not in batch.targets:
-            return torch.zeros(size, self._num_classes**2 + 1, dtype=torch.float64)
-        return answer_counts(answers, batch.targets[self._target].cpu(), batch.present[self._target].cpu())
+        if self.target not in batch.targets:
+            return torch.zeros(size, num_counts(self._num_classes), dtype=torch.float64)
+        return answer_counts(answers, batch.targets[self.target].cpu(), batch.present[self.target].cpu())
 
     def metrics(self, sums: Float64[Tensor, "*D S"]) -> dict[str, Float64[Tensor, "*D"]]:
         return counted_metrics(sums)
@@ -39,18 +40,18 @@ class ClassScoring:
         for batch in training:
             counts += torch.bincount(self._labels(batch), minlength=self._num_classes).float()
         if not counts.sum():
-            raise DataError(f"no training clip has the label {self._target!r}; there is no constant to answer.")
-        return {"constant": lambda batch: {self._target: (counts / counts.sum()).expand(len(batch.clip_ids), -1)}}
+            raise DataError(f"no training clip has the label {self.target!r}; there is no constant to answer.")
+        return {"constant": lambda batch: {self.target: (counts / counts.sum()).expand(len(batch.clip_ids), -1)}}
 
     def chance(self) -> Mapping[str, float]:
         """Uniform guessing."""
         return chance_metrics(self._num_classes)
 
     def _of_clips(self, output: Output) -> Float[Tensor, "B K"]:
-        answers = output[self._target]
+        answers = output[self.target]
         return answers.mean(0) if answers.ndim == 3 else answers
 
     def _labels(self, batch: Batch) -> Int64[Tensor, " B"]:
-        if self._target not in batch.targets:
+        if self.target not in batch.targets:
             return torch.zeros(0, dtype=torch.int64)
-        return batch.targets[self._target][batch.present[self._target]].cpu()
+        return batch.targets[self.target][batch.present[self.target]].cpu()

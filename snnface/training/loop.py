@@ -29,7 +29,7 @@ class TrainingState:
 
     Attributes:
         epoch: epochs that are complete.
-        best_metric: the best selection metric on the validation split so far.
+        best_metric: the best selection metric so far.
     """
 
     model: nn.Module
@@ -41,7 +41,12 @@ class TrainingState:
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """What an observer hears after an epoch."""
+    """What an observer hears after an epoch.
+
+    Attributes:
+        validation: metrics of the clips that the weights are chosen on; none where there are no such clips.
+        is_best: these weights are the ones to keep, so far.
+    """
 
     epoch: int
     train_loss: float
@@ -65,14 +70,18 @@ def train(
     task: Task,
     *,
     train_batches: "DataLoader[Batch]",
-    validation_batches: "DataLoader[Batch]",
+    validation_batches: "DataLoader[Batch] | None",
     config: TrainingConfig,
     fabric: Fabric,
     observers: Sequence[Observer] = (),
 ) -> TrainingState:
-    """Train from `state.epoch` to `config.num_epochs`; the test split never comes here.
+    """Train from `state.epoch` to `config.num_epochs`.
 
     Training samples that have a `set_epoch` (augmented ones) are told the epoch before it begins.
+
+    Args:
+        validation_batches: what the weights are chosen on, evaluated after every epoch. None: nothing is
+            evaluated, and the last epoch is the best, as it is with the selection "last".
 
     Raises:
         NonFiniteLossError: if a loss or a gradient is NaN or infinite; names its parts, the clips and the
@@ -107,9 +116,13 @@ def train(
                     observer.on_step(loss)
             state.schedule.step()
             state.epoch += 1
-            metrics = evaluate(state.model, task, validation_batches, device=fabric.device).metrics
-        is_best = metrics[task.selection_metric] > state.best_metric
-        state.best_metric = max(state.best_metric, metrics[task.selection_metric])
+            metrics: dict[str, float] = {}
+            if validation_batches is not None:
+                metrics = evaluate(state.model, task, validation_batches, device=fabric.device).metrics
+        is_best = not metrics or config.selection == "last"
+        if metrics:
+            is_best |= metrics[task.selection_metric] > state.best_metric
+            state.best_metric = max(state.best_metric, metrics[task.selection_metric])
         result = EpochResult(state.epoch, total / num_clips, metrics, is_best)
         for observer in observers:
             observer.on_epoch_end(state, result)

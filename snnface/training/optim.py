@@ -11,7 +11,9 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from snnface.datasets.augmentation import AugmentationConfig
 from snnface.errors import ConfigError
 
-__all__ = ["QUANTISED_RATE", "TrainingConfig", "optimiser_of", "rate_share", "schedule_of"]
+__all__ = ["QUANTISED_RATE", "Selection", "TrainingConfig", "optimiser_of", "rate_share", "schedule_of"]
+
+Selection = Literal["validation", "last", "test"]
 
 QUANTISED_RATE = 0.1
 """The share of the learning rate at which quantisation-aware epochs begin: they correct weights, no more."""
@@ -24,7 +26,10 @@ class TrainingConfig:
     Attributes:
         batch_size: clips of one process in one step.
         learning_rate: the highest.
-        schedule: "cosine" falls to zero, "constant" stays; stepped once an epoch, see `rate_share`.
+        optimiser: "adam", with the decay of weights in the gradient, or "adamw", with the decay beside it.
+        weight_decay: 0 for both unless it is said; torch's own for AdamW is 0.01.
+        schedule: "cosine" falls to zero, "halving" falls to a half every `halving_epochs`, "constant" stays; stepped
+            once an epoch, see `rate_share`.
         warmup_epochs: epochs at the start in which the rate rises linearly.
         max_gradient_norm: longer gradients (Euclidean norm over all weights) are cut to this length.
         rate_weight, rate_target: adds rate_weight * max(0, rate / rate_target - 1)^2 to the loss,
@@ -34,6 +39,9 @@ class TrainingConfig:
             chip (8-bit weights, 12-bit decay), see `snnface.spiking.quantised_layers`. The best weights
             are then chosen among these epochs alone.
         augmentation: of training clips; nothing by default.
+        selection: which epoch's weights are kept. "validation": the best on the validation subjects.
+            "last": the last; nothing is chosen. "test": the best on the test subjects, as a paper may have
+            done that names no validation set; every result says so, and none is of unseen subjects.
         precision: of the training steps, by Fabric's name; validation and test always run
             in float32.
 
@@ -45,8 +53,10 @@ class TrainingConfig:
     num_epochs: int = 100
     batch_size: int = 8
     learning_rate: float = 1e-3
+    optimiser: Literal["adam", "adamw"] = "adam"
     weight_decay: float = 0.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "halving", "constant"] = "cosine"
+    halving_epochs: int = 50
     warmup_epochs: int = 0
     max_gradient_norm: float | None = None
     rate_weight: float = 0.0
@@ -54,10 +64,11 @@ class TrainingConfig:
     mixup_alpha: float = 0.0
     quantisation_aware_epochs: int = 0
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    selection: Selection = "validation"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     def __post_init__(self) -> None:
-        for name in ("num_epochs", "batch_size", "learning_rate", "rate_target"):
+        for name in ("num_epochs", "batch_size", "learning_rate", "halving_epochs", "rate_target"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive; got {getattr(self, name)}.")
         for name in ("weight_decay", "warmup_epochs", "rate_weight", "mixup_alpha", "quantisation_aware_epochs"):
@@ -79,20 +90,26 @@ class TrainingConfig:
         return self.num_epochs - self.quantisation_aware_epochs
 
 
-def optimiser_of(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam:
-    """Adam over every parameter that learns."""
+def optimiser_of(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Adam or AdamW over every parameter that learns.
+
+    Source: Kingma and Ba 2015, arXiv:1412.6980; Loshchilov and Hutter 2019, arXiv:1711.05101 (AdamW).
+    """
+    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return kind(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 def rate_share(config: TrainingConfig, epoch: int) -> float:
     """The share of the learning rate in force during `epoch` (from 0).
 
-    With w epochs of warm-up, F float epochs and Q quantisation-aware ones:
+    With w epochs of warm-up, F float epochs, Q quantisation-aware ones, and h epochs to each halving:
 
         (epoch + 1) / (w + 1)                             epoch < w
-        (1 + cos(pi (epoch - w) / (F - w))) / 2           epoch < F       ("constant": 1)
-        QUANTISED_RATE (1 + cos(pi (epoch - F) / Q)) / 2  from F on       ("constant": QUANTISED_RATE)
+        (1 + cos(pi (epoch - w) / (F - w))) / 2           epoch < F
+        QUANTISED_RATE (1 + cos(pi (epoch - F) / Q)) / 2  from F on
+
+    In place of (1 + cos ...) / 2 "halving" has 2^-floor((epoch - w) / h), from F on with F for w, and "constant" 1.
 
     Source: Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5, without restarts; Goyal et al. 2017,
     arXiv:1706.02677, sec. 2.2 (gradual warm-up). The quantised phase is this project's.
@@ -102,10 +119,12 @@ def rate_share(config: TrainingConfig, epoch: int) -> float:
         return (epoch + 1) / (warm + 1)
     is_quantised = quantised > 0 and epoch >= whole
     top = QUANTISED_RATE if is_quantised else 1.0
+    since, length = (epoch - whole, quantised) if is_quantised else (epoch - warm, whole - warm)
     if config.schedule == "constant":
         return top
-    done = (epoch - whole) / quantised if is_quantised else (epoch - warm) / (whole - warm)
-    return top * (1 + math.cos(math.pi * done)) / 2
+    if config.schedule == "halving":
+        return top * 0.5 ** (since // config.halving_epochs)
+    return top * (1 + math.cos(math.pi * since / length)) / 2
 
 
 def schedule_of(optimiser: torch.optim.Optimizer, config: TrainingConfig) -> LRScheduler:

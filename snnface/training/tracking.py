@@ -15,10 +15,14 @@ __all__ = ["CheckpointWriter", "MetricsLog", "ProgressBar"]
 
 
 class MetricsLog:
-    """One JSON line an epoch in `metrics.jsonl`; a resumed run continues where its checkpoint stands."""
+    """One JSON line an epoch in `metrics.jsonl`; a resumed run continues where its checkpoint stands.
 
-    def __init__(self, path: Path, *, epochs_done: int = 0) -> None:
-        self._path = path
+    Args:
+        chosen_on: what the clips are called that the weights are chosen on.
+    """
+
+    def __init__(self, path: Path, *, epochs_done: int = 0, chosen_on: str = "validation") -> None:
+        self._path, self._chosen_on = path, chosen_on
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         write_text(path, "".join(f"{line}\n" for line in lines[:epochs_done]))
 
@@ -29,13 +33,13 @@ class MetricsLog:
         """Nothing to note."""
 
     def on_epoch_end(self, state: TrainingState, result: EpochResult) -> None:
-        row = {"epoch": result.epoch, "train_loss": result.train_loss, "validation": result.validation}
+        row = {"epoch": result.epoch, "train_loss": result.train_loss, self._chosen_on: result.validation}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 
 class CheckpointWriter:
-    """The best weights on the validation split, and the state to resume from."""
+    """The best weights, and the state to resume from."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,9 +58,15 @@ class CheckpointWriter:
 
 
 class ProgressBar:
-    """A bar over the batches of all epochs, with the loss and the validation metric."""
+    """A bar over the batches of all epochs, with the loss and the metric by which weights are chosen.
 
-    def __init__(self, console: Console, *, label: str, num_epochs: int, metric: str) -> None:
+    Args:
+        chosen_on: what the clips are called that they are chosen on.
+    """
+
+    def __init__(
+        self, console: Console, *, label: str, num_epochs: int, metric: str, chosen_on: str = "validation"
+    ) -> None:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -65,7 +75,7 @@ class ProgressBar:
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
         )
-        self._label, self._num_epochs, self._metric = label, num_epochs, metric
+        self._label, self._num_epochs, self._metric, self._chosen_on = label, num_epochs, metric, chosen_on
         self._bar = self._progress.add_task(label, total=None, note="")
         self._note = ""
 
@@ -83,4 +93,5 @@ class ProgressBar:
         self._progress.update(self._bar, advance=1, note=f"loss {loss.value:.4f} {self._note}")
 
     def on_epoch_end(self, state: TrainingState, result: EpochResult) -> None:
-        self._note = f"· validation {self._metric} {result.validation[self._metric]:.3f}"
+        if result.validation:
+            self._note = f"· {self._chosen_on} {self._metric} {result.validation[self._metric]:.3f}"

@@ -25,7 +25,8 @@ from snnface.datasets.layout.tree import (
     wrong_layout,
 )
 from snnface.datasets.splits import Split, subject_folds
-from snnface.errors import DataError
+from snnface.errors import ConfigError, DataError
+from snnface.events.stream import EventStream
 from snnface.events.window import TimeWindow
 from snnface.labels.afew_va_json import AfewVaAnnotation, read_afew_va
 from snnface.recording import Recording
@@ -60,11 +61,13 @@ class AfewVa:
         fps: frames a second, which the data set does not tell. Films have 24, PAL copies 25.
         num_folds: of the published protocol.
         events: what `snnface emulate ROOT --out EVENTS` made of the clips; recordings then hold both.
+        has_frames: whether recordings hold the pictures; without them events alone are read.
         on_missing: what to do with a clip whose pictures or events are not all there.
 
     Raises:
         DatasetNotFoundError: if there is no such folder.
         DataError: if it is laid out otherwise, a file is damaged, or a clip is not complete.
+        ConfigError: if recordings would hold nothing.
 
     Source: Kossaifi et al. 2017, AFEW-VA database for valence and arousal estimation in-the-wild.
     """
@@ -79,14 +82,17 @@ class AfewVa:
         fps: float = 25.0,
         num_folds: int = 5,
         events: Path | None = None,
+        has_frames: bool = True,
         on_missing: OnMissing = "error",
     ) -> None:
+        if events is None and not has_frames:
+            raise ConfigError("recordings need pictures or events; give a folder of events, or keep has_frames.")
         self.is_synthetic = is_fixture(require_root(root, NAME, EXPECTED))
         self.protocol = (
             f"{num_folds} folds, no actor in two of them, for the test in turn (subject-independent, Kossaifi et al. "
             "2017; which actors are in which fold is not published and drawn here)"
         )
-        self._num_folds, self._fps = num_folds, fps
+        self._num_folds, self._fps, self._has_frames = num_folds, fps, has_frames
         self._events = None if events is None else EmulatedEvents(events, fps=fps)
         folders = folders_in(root, "[0-9]{3}")
         folders = folders or [folder for part in folders_in(root, ".*") for folder in folders_in(part, "[0-9]{3}")]
@@ -104,7 +110,7 @@ class AfewVa:
         self.clips: tuple[Clip, ...] = tuple(clips)
 
     def recording(self, recording_id: str) -> Recording:
-        """The frames of a clip, with its events if they were emulated.
+        """The frames of a clip, with its events if they were emulated; the events alone without `has_frames`.
 
         Raises:
             DataError: if there is none of that name, or a file is damaged.
@@ -114,8 +120,22 @@ class AfewVa:
             recording_id=recording_id,
             subject=video.subject,
             events=None if self._events is None else self._events.read(video.name, num_frames=len(video.files)),
-            frames=picture_clip(video.files, frame_times(len(video.files), self._fps)),
+            frames=picture_clip(video.files, frame_times(len(video.files), self._fps)) if self._has_frames else None,
         )
+
+    def event_pieces(self, recording_id: str) -> Iterator[EventStream]:
+        """The emulated events of a clip, piece by piece, in order.
+
+        Raises:
+            DataError: if there is none of that name, or the file is damaged.
+            ConfigError: if no events were given.
+        """
+        from snnface.events.readers import open_events
+
+        video = known_recording(NAME, self._videos, recording_id)
+        if self._events is None:
+            raise ConfigError(f"{NAME} was opened without events; give the folder that `snnface emulate` wrote.")
+        yield from open_events(self._events.path(video.name)).chunks()
 
     def splits(self, *, seed: int = 0) -> Iterator[Split]:
         """One split a fold; validation is empty."""

@@ -1,6 +1,6 @@
 """What a loader of a published data set offers beyond any data set of faces."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from snnface.datasets.clip import FaceDataset
@@ -18,10 +18,14 @@ class PublishedDataset(FaceDataset, Protocol):
 
     Attributes:
         protocol: the split in one sentence, with its source, for reports and tables.
+        left_out: clip -> why it is not among the clips, though the data set lists it.
     """
 
     @property
     def protocol(self) -> str: ...
+
+    @property
+    def left_out(self) -> Mapping[str, str]: ...
 
     def splits(self, *, seed: int = 0) -> Iterator[Split]:
         """Every split of the protocol, in order. Validation is empty where the protocol has none;

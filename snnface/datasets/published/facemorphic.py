@@ -10,13 +10,14 @@ import numpy as np
 from jaxtyping import Int64
 
 from snnface.datasets.clip import Clip, Label
+from snnface.datasets.layout.middle_square import square_events, square_frames
 from snnface.datasets.layout.pictures import picture_clip
 from snnface.datasets.layout.tree import Absences, OnMissing, is_fixture, known_recording
 from snnface.datasets.published.facemorphic_files import FrameRows, read_annotation, read_frame_rows
 from snnface.datasets.published.facemorphic_takes import FACEMORPHIC_ACTION_UNITS, NUM_COEFFICIENTS, Take, takes_in
 from snnface.datasets.splits import Split, named_split
 from snnface.errors import ConfigError, DataError
-from snnface.events.filters import PixelBox, centre_square, crop
+from snnface.events.filters import centre_square
 from snnface.events.frames import FrameClip
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution, TimeWindow
@@ -72,6 +73,9 @@ class Facemorphic:
     """
 
     name = "FACEMORPHIC"
+    class_names: Mapping[str, tuple[str, ...]] = MappingProxyType(
+        {"action_unit": tuple(ACTION_UNITS[code].label for code in FACEMORPHIC_ACTION_UNITS)}
+    )
     protocol = "80-20 by user: names sorted, reversed, the first 80 % train (Becattini et al. 2024, sec. 4)"
 
     def __init__(
@@ -92,9 +96,6 @@ class Facemorphic:
         self._modalities, self._max_steps, self._allow_pickle = frozenset(modalities), max_steps, allow_pickle
         # The mark lies beside `recordings`.
         self.is_synthetic = is_fixture(root) or is_fixture(root.parent)
-        self.class_names: Mapping[str, tuple[str, ...]] = MappingProxyType(
-            {"action_unit": tuple(ACTION_UNITS[code].label for code in FACEMORPHIC_ACTION_UNITS)}
-        )
         self._takes = {take.recording_id: take for take in takes_in(root)}
         self.other_recordings = tuple(name for name, take in self._takes.items() if take.action_unit is None)
         absences, self._unusable = Absences(self.name, on_missing), dict[str, str]()
@@ -154,7 +155,22 @@ class Facemorphic:
             allow_pickle=self._allow_pickle,
         )
 
-    def _landmarks(self, take: Take) -> FrameRows | None:
+    def rgb_files(self, recording_id: str) -> tuple[Path, ...]:
+        """The RGB pictures of a recording, whole, one for each of `frame_times`; none if there are none.
+
+        Raises:
+            DataError: if there is no recording of that name.
+        """
+        return tuple(self._take(recording_id).rgb_files)
+
+    def landmarks(self, recording_id: str) -> FrameRows | None:
+        """The published 68 points of every RGB frame, [F, 68, 2], (column, row) in the cut frames; None without a file.
+
+        Raises:
+            DataError: if there is no recording of that name, or the file is damaged.
+            ConfigError: if pickles are not allowed.
+        """
+        take = self._take(recording_id)
         path = take.folder / f"frames_{take.number}" / "landmarks.npz"
         if not path.is_file() or not take.rgb_files:
             return None
@@ -198,7 +214,10 @@ class Facemorphic:
         """What the nearest RGB frame has at each time."""
         nearest = labels_for_steps(take.frame_t_us, at_us, reach_us=label_reach(take.frame_t_us, self._step_us))
         labels: dict[str, Label] = {}
-        for name, rows in (("alpha", self.alphas(take.recording_id)), ("landmarks68", self._landmarks(take))):
+        for name, rows in (
+            ("alpha", self.alphas(take.recording_id)),
+            ("landmarks68", self.landmarks(take.recording_id)),
+        ):
             if rows is not None:
                 values, present = rows.values[nearest.row], nearest.present & rows.present[nearest.row]
                 values[~present] = 0
@@ -228,17 +247,13 @@ class Facemorphic:
 def _square_events(take: Take) -> EventStream:
     from snnface.events.readers import read
 
-    events = read(take.event_path).events
-    return crop(events, centre_square(events.resolution))
+    return square_events(read(take.event_path).events)
 
 
 def _square_frames(take: Take) -> FrameClip:
     if not take.rgb_files:
         raise DataError(f"recording {take.recording_id!r} has no pictures in {take.folder}/frames_{take.number}.")
-    frames = picture_clip(take.rgb_files, take.frame_t_us)
-    box: PixelBox = centre_square(frames.resolution)
-    rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
-    return FrameClip(pixels=frames.pixels[:, rows, columns], t_us=frames.t_us)
+    return square_frames(picture_clip(take.rgb_files, take.frame_t_us))
 
 
 def _resolution(picture: Path) -> Resolution:

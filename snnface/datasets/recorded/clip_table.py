@@ -17,8 +17,10 @@ CLIP_TABLE = "clips.csv"
 
 REQUIRED = ("subject", "au", "t_on", "t_apex", "t_off", "lux")
 FURTHER = ("take", "t_start", "t_end")
+EMOTION = "emotion"
 # Folders of a data set: no separators, nothing that leads out of it.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9_ -]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class ClipRow:
         au: code of the action unit that was asked for; None where none was.
         on_us, apex_us, off_us: where it begins, is strongest, ends; all three or none known.
         lux: illuminance at the face; None where it is not known.
+        emotion: that was asked for; None where none was.
         start_us, end_us: the clip is [start_us, end_us) of the recording; both or none given.
 
     Raises:
@@ -43,6 +46,7 @@ class ClipRow:
     apex_us: int | None = None
     off_us: int | None = None
     lux: float | None = None
+    emotion: str | None = None
     start_us: int | None = None
     end_us: int | None = None
 
@@ -50,6 +54,8 @@ class ClipRow:
         for name, value in (("subject", self.subject), ("take", self.take)):
             if not NAME.fullmatch(value):
                 raise DataError(f"{name} must be the name of a folder (letters, digits, '_', '-', '.'); got {value!r}.")
+        if self.emotion is not None and not WORD.fullmatch(self.emotion):
+            raise DataError(f"emotion must be a word (a letter, then digits too); got {self.emotion!r}.")
         if self.au is not None and self.au not in ACTION_UNITS:
             known = ", ".join(map(str, ACTION_UNITS))
             raise DataError(f"au must be the code of a known action unit ({known}); got {self.au}.")
@@ -70,16 +76,18 @@ class ClipRow:
 def clip_table_text(rows: Sequence[ClipRow]) -> str:
     """The table as CSV; what is not known is an empty cell.
 
-    Columns take, t_start and t_end are there only if a row needs them.
+    Columns take, t_start and t_end are there only if a row needs them, and so is emotion.
     """
     is_plain = all(row.take == f"AU_{row.au}" and row.start_us is None for row in rows)
+    has_emotions = any(row.emotion is not None for row in rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(REQUIRED if is_plain else (*REQUIRED, *FURTHER))
+    writer.writerow((*REQUIRED, *(() if is_plain else FURTHER), *((EMOTION,) if has_emotions else ())))
     for row in rows:
         cells = (row.subject, row.au, row.on_us, row.apex_us, row.off_us, row.lux)
         further = () if is_plain else (row.take, row.start_us, row.end_us)
-        writer.writerow("" if cell is None else cell for cell in (*cells, *further))
+        felt = (row.emotion,) if has_emotions else ()
+        writer.writerow("" if cell is None else cell for cell in (*cells, *further, *felt))
     return text.getvalue()
 
 
@@ -87,7 +95,7 @@ def read_clip_rows(path: Path) -> tuple[ClipRow, ...]:
     """The clips of a table, in its order.
 
     Columns subject, au, t_on, t_apex, t_off, lux, in any order; times in microseconds of the
-    recording's clock. Further: take (else `AU_<au>`), t_start and t_end (the clip's own window).
+    recording's clock. Further: take (else `AU_<au>`), t_start and t_end (the clip's own window), emotion.
     Other columns are passed over; cells may be empty where a value is not known.
 
     Raises:
@@ -125,6 +133,7 @@ def _row(source: str, cells: Mapping[str, str]) -> ClipRow:
             apex_us=whole["t_apex"],
             off_us=whole["t_off"],
             lux=lux,
+            emotion=cells.get(EMOTION) or None,
             start_us=whole["t_start"],
             end_us=whole["t_end"],
         )

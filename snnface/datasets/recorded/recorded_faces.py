@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from snnface.arrays import read_arrays, write_arrays
 from snnface.datasets.clip import Clip, Label
 from snnface.datasets.layout.pictures import picture_clip
 from snnface.datasets.layout.tree import Absences, OnMissing, is_fixture, require_root, require_unique
@@ -38,7 +39,7 @@ class RecordedFaces:
 
     This is also the layout for the micro-expression recordings (DAVIS346, EVK4 and RGB camera).
 
-    Labels of a clip: `action_unit`, the class index of the unit that was asked for; `onset_us`,
+    Labels of a clip: `action_unit` or `emotion`, the class index of what was asked for; `onset_us`,
     `apex_us`, `offset_us`, in the recording's clock. Where the truth of a synthetic take is there,
     also, in the middle of every step of `label_step_us` from the clip's start on (`Clip.label_t_us`), so that
     row s belongs to the s-th event picture of that length: `action_unit_intensity`, float32 [S, K], of
@@ -58,6 +59,7 @@ class RecordedFaces:
             taken through the same pixels (those of the DAVIS for its events).
         label_step_us: from one row of the labels over time to the next.
         on_missing: what becomes of clips whose folder or frames are not there.
+        tracks: a folder in which faces that were found are kept, for finding them takes seconds a take; None: none is.
 
     Raises:
         DatasetNotFoundError: if there is no such folder, or no `clips.csv` in it.
@@ -76,6 +78,7 @@ class RecordedFaces:
         crop: FaceCrop | None = None,
         label_step_us: int = 33_000,
         on_missing: OnMissing = "error",
+        tracks: Path | None = None,
     ) -> None:
         if events is None and frames is None:
             raise ConfigError("recordings need a camera: choose events ('davis', 'evk4') or frames ('rgb', ...).")
@@ -86,7 +89,7 @@ class RecordedFaces:
                 raise unknown_name("camera", name, known)
         self.root = require_root(root, "recorded faces", EXPECTED)
         self._events, self._frames, self._crop = events, frames, crop
-        self._label_step_us = label_step_us
+        self._label_step_us, self._kept_tracks = label_step_us, tracks
         self._tracks: dict[tuple[str, str], BoxTrack] = {}
         settings = _settings(root / SET_FILE)
         self.is_synthetic = bool(settings.get("synthetic", False)) or is_fixture(root)
@@ -94,8 +97,10 @@ class RecordedFaces:
         rows = self._recorded(read_clip_rows(root / CLIP_TABLE), on_missing)
         units = tuple(sorted({row.au for row in rows if row.au is not None}))
         self._units = units
+        self._emotions = tuple(sorted({row.emotion for row in rows if row.emotion is not None}))
+        named = {"action_unit": tuple(action_unit(code).label for code in units), "emotion": self._emotions}
         self.class_names: Mapping[str, tuple[str, ...]] = MappingProxyType(
-            {"action_unit": tuple(action_unit(code).label for code in units)} if units else {}
+            {target: names for target, names in named.items() if names}
         )
         self._takes = {row.recording_id: row.subject for row in rows}
         ids = _clip_ids(rows)
@@ -145,7 +150,7 @@ class RecordedFaces:
             if folder.truth.is_file():
                 track = _true_track(read_truth(folder.truth), camera)
             else:
-                track = _found_track(folder, camera)
+                track = _found_track(folder, camera, self._kept_tracks and self._kept_tracks / recording_id)
             self._tracks[recording_id, camera] = track
         return self._tracks[recording_id, camera]
 
@@ -184,6 +189,8 @@ class RecordedFaces:
         labels: dict[str, Label] = {name: time for name, time in phases.items() if time is not None}
         if row.au is not None:
             labels["action_unit"] = self._units.index(row.au)
+        if row.emotion is not None:
+            labels["emotion"] = self._emotions.index(row.emotion)
         folder = TakeFolder(self.root / row.recording_id)
         t_us, over_time = None, dict[str, Label]()
         if folder.truth.is_file():
@@ -225,18 +232,28 @@ def _true_track(truth: Truth, camera: str) -> BoxTrack:
     return BoxTrack(t_us=truth.frame_t_us, boxes=truth.boxes(camera, truth.frame_t_us))
 
 
-def _found_track(folder: TakeFolder, camera: str) -> BoxTrack:
-    """The face as it is found in the frames that a camera took through the same pixels."""
+def _found_track(folder: TakeFolder, camera: str, kept: Path | None) -> BoxTrack:
+    """The face as it is found in the frames that a camera took through the same pixels; read from `kept` if it is."""
     source = "davis_frames" if camera.startswith("davis") else camera
     if source not in FRAME_FOLDERS or not folder.frames(source).is_dir():
         raise DataError(
             f"{folder.path} does not tell where the face is in the picture of {camera}: there is no truth.npz, and no "
             "frames were taken through the same pixels. Choose another camera, or leave the crop out."
         )
+    files, t_us = folder.frame_files(source)
+    path = None if kept is None else kept / f"{source}.npz"
+    if path is not None and path.is_file():
+        arrays = read_arrays(path, required=("frame_t_us", "t_us", "boxes"), what="a face's boxes")
+        if np.array_equal(arrays["frame_t_us"], t_us):
+            return BoxTrack(arrays["t_us"], arrays["boxes"])
     # Detection loads what nothing else here needs.
     from snnface.faces.detection.tracking import track_landmarks
 
-    return track_landmarks(picture_clip(*folder.frame_files(source))).box_track()
+    track = track_landmarks(picture_clip(files, t_us)).box_track()
+    if path is not None:
+        boxes = {"t_us": np.asarray(track.t_us), "boxes": np.asarray(track.boxes)}
+        write_arrays(path, {"frame_t_us": t_us, **boxes})
+    return track
 
 
 def _in_crop(

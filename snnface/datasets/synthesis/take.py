@@ -21,7 +21,7 @@ from snnface.datasets.synthesis.truth import STEP_US, Truth, TruthCamera, read_t
 from snnface.events.writers import create_events
 from snnface.faces.action_units import ACTION_UNITS
 from snnface.faces.files import MeshFace, open_face
-from snnface.faces.motion import Trajectory, drawn_affect_trajectory, drawn_trajectory
+from snnface.faces.motion import Trajectory, drawn_affect_trajectory, drawn_emotion_trajectory, drawn_trajectory
 from snnface.faces.scene import EventCamera, Person, RgbCamera, Scene, View
 from snnface.files import write_refused
 from snnface.seeding import SeedTree
@@ -42,7 +42,7 @@ class SyntheticTake:
 
     Attributes:
         identity: number of the person, from 0.
-        code: the action unit that is asked for; None: a sequence of expressions.
+        asked: the action unit or the emotion that is asked for; None: a sequence of expressions.
         repetition: from 1.
         root: folder of the set.
         face_path: the file of the people's face model; None: the built-in face.
@@ -50,7 +50,7 @@ class SyntheticTake:
 
     config: SynthesisConfig
     identity: int
-    code: int | None
+    asked: int | str | None
     repetition: int
     root: Path
     face_path: Path | None = None
@@ -61,10 +61,10 @@ class SyntheticTake:
 
     @property
     def name(self) -> str:
-        """`AU_12`, and `AU_12_2` for the second time; `AFFECT_1` for a sequence of expressions."""
-        if self.code is None:
-            return f"AFFECT_{self.repetition}"
-        return f"AU_{self.code}" if self.repetition == 1 else f"AU_{self.code}_{self.repetition}"
+        """`AU_12`, and `AU_12_2` for the second time; `HAPPINESS_1`; `AFFECT_1` for a sequence of expressions."""
+        if isinstance(self.asked, int):
+            return f"AU_{self.asked}" if self.repetition == 1 else f"AU_{self.asked}_{self.repetition}"
+        return f"{'AFFECT' if self.asked is None else self.asked.upper()}_{self.repetition}"
 
     @property
     def recording_id(self) -> str:
@@ -93,10 +93,16 @@ class SyntheticTake:
 
     @cached_property
     def trajectory(self) -> Trajectory:
-        generator = self.seeds.numpy("trajectory")
-        if self.code is None:
-            return drawn_affect_trajectory(clip_us=self.duration_us, config=self.config.trajectory, generator=generator)
-        return drawn_trajectory(self.code, clip_us=self.duration_us, config=self.config.trajectory, generator=generator)
+        settings: dict[str, Any] = {
+            "clip_us": self.duration_us,
+            "config": self.config.trajectory,
+            "generator": self.seeds.numpy("trajectory"),
+        }
+        if self.asked is None:
+            return drawn_affect_trajectory(**settings)
+        if isinstance(self.asked, str):
+            return drawn_emotion_trajectory(self.asked, **settings)
+        return drawn_trajectory(self.asked, **settings)
 
     @property
     def cameras(self) -> Mapping[CameraName, EventCamera | RgbCamera]:
@@ -115,13 +121,13 @@ class SyntheticTake:
 
 
 def takes_of(config: SynthesisConfig, root: Path, face_path: Path | None = None) -> list[SyntheticTake]:
-    """Every take of a set, by person, then action unit, then repetition."""
+    """Every take of a set, by person, then what is asked for, then repetition."""
     return [
         SyntheticTake(
-            config=config, identity=identity, code=code, repetition=repetition, root=root, face_path=face_path
+            config=config, identity=identity, asked=asked, repetition=repetition, root=root, face_path=face_path
         )
         for identity in range(config.num_identities)
-        for code in config.action_units or (None,)
+        for asked in config.asked
         for repetition in range(1, config.repetitions + 1)
     ]
 
@@ -166,20 +172,15 @@ def clip_row(take: SyntheticTake) -> ClipRow:
         DataError: if its truth is missing or damaged.
     """
     truth = read_truth(take.folder.truth)
-    asked = np.flatnonzero(np.array(truth.activation_origin) == "asked") if take.code is not None else np.zeros(0, int)
-    on_us, apex_us, off_us = (
-        (
-            int(truth.activation_us[asked[0], 0]),
-            int(truth.activation_us[asked[0], 1]),
-            int(truth.activation_us[asked[-1], 3]),
-        )
-        if asked.size
-        else (None, None, None)
-    )
+    on_us = apex_us = off_us = None
+    if take.asked is not None:
+        times = truth.activation_us[[origin == "asked" for origin in truth.activation_origin]]
+        on_us, apex_us, off_us = int(times[:, 0].min()), int(times[0, 1]), int(times[:, 3].max())
     return ClipRow(
         subject=take.subject,
         take=take.name,
-        au=take.code,
+        au=take.asked if isinstance(take.asked, int) else None,
+        emotion=take.asked if isinstance(take.asked, str) else None,
         on_us=on_us,
         apex_us=apex_us,
         off_us=off_us,

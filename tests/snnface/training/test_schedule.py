@@ -1,7 +1,7 @@
 """The learning rate of each epoch, and what a training config refuses."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -43,6 +43,41 @@ def test_quantised_epochs_begin_again_at_a_tenth() -> None:
     assert shares(num_epochs=3, quantisation_aware_epochs=1, schedule="constant") == [1, 1, 0.1]
 
 
+def test_halving_is_that_of_torch_and_begins_after_warm_up() -> None:
+    model = torch.nn.Linear(1, 1)
+    theirs = torch.optim.AdamW(model.parameters(), lr=0.4)
+    reference = torch.optim.lr_scheduler.StepLR(theirs, step_size=3, gamma=0.5)
+    config = TrainingConfig(num_epochs=10, learning_rate=0.4, schedule="halving", halving_epochs=3)
+    for epoch in range(10):
+        assert 0.4 * rate_share(config, epoch) == pytest.approx(theirs.param_groups[0]["lr"])
+        theirs.step()
+        reference.step()
+    assert shares(num_epochs=5, warmup_epochs=1, schedule="halving", halving_epochs=2) == [0.5, 1, 1, 0.5, 0.5]
+    quantised = shares(num_epochs=5, quantisation_aware_epochs=2, schedule="halving", halving_epochs=1)
+    assert quantised == pytest.approx([1, 0.5, 0.25, 0.1, 0.05])
+
+
+def test_adamw_takes_the_decay_of_weights_out_of_the_gradient() -> None:
+    def weights_after_a_step(kind: Literal["adam", "adamw"]) -> float:
+        weight = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.constant_(weight.weight, 2.0)
+        optimiser = optimiser_of(weight, TrainingConfig(optimiser=kind, learning_rate=0.1, weight_decay=0.5))
+        weight(torch.ones(1, 1)).sum().backward()
+        optimiser.step()
+        return weight.weight.item()
+
+    # One step of Adam is the learning rate, whatever the gradient: 2 - 0.1, against 2 (1 - 0.1 * 0.5) - 0.1.
+    assert weights_after_a_step("adam") == pytest.approx(1.9)
+    assert weights_after_a_step("adamw") == pytest.approx(1.8)
+
+
+def test_weights_that_are_frozen_are_not_decayed() -> None:
+    model = torch.nn.Linear(1, 1)
+    model.weight.requires_grad_(False)
+    (group,) = optimiser_of(model, TrainingConfig(optimiser="adamw", weight_decay=0.5)).param_groups
+    assert [id(parameter) for parameter in group["params"]] == [id(model.bias)]
+
+
 def test_a_schedule_is_restored_by_its_state() -> None:
     config = TrainingConfig(num_epochs=5, warmup_epochs=1)
     model = torch.nn.Linear(1, 1)
@@ -58,6 +93,7 @@ def test_a_schedule_is_restored_by_its_state() -> None:
     ("options", "message"),
     [
         ({"num_epochs": 0}, "num_epochs must be positive; got 0"),
+        ({"halving_epochs": 0}, "halving_epochs must be positive; got 0"),
         ({"rate_target": 0.0}, "rate_target must be positive; got 0.0"),
         ({"rate_weight": -1.0}, "rate_weight must not be negative; got -1.0"),
         ({"mixup_alpha": float("nan")}, "mixup_alpha must not be negative; got nan"),

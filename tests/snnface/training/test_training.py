@@ -1,21 +1,26 @@
 """The loop, resume, checkpoints: on a toy problem that takes a second."""
 
 import json
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
 from lightning_fabric import Fabric
+from rich.console import Console
 from torch.utils.data import DataLoader
 
 from snnface.datasets.clip import Batch, Sample, collate
 from snnface.errors import CheckpointError
 from snnface.models.temporal import EveryStep
 from snnface.tasks import ActionUnitTask, ActionUnitTaskConfig
+from snnface.tasks.base import Loss
 from snnface.training import (
     CheckpointWriter,
     EpochResult,
     MetricsLog,
+    ProgressBar,
     TrainingConfig,
     TrainingState,
     evaluate,
@@ -138,6 +143,44 @@ def test_the_best_weights_of_quantised_epochs_are_chosen_among_these() -> None:
     )
     assert [result.is_best for result in notes.results] == [False, False, True]
     assert [type(module) for module in state.model.modules()] == kinds
+
+
+@pytest.mark.parametrize("is_judged", [True, False])
+def test_the_last_weights_are_kept_where_nothing_is_chosen(tmp_path: Path, is_judged: bool) -> None:
+    config, notes = replace(CONFIG, selection="last" if is_judged else "validation", num_epochs=3), Notes()
+    state = toy_state(config)
+    # No epoch can be better than this.
+    state.best_metric = 2.0
+    train(
+        state,
+        TASK,
+        train_batches=loader(toy_samples()),
+        validation_batches=loader(toy_samples()) if is_judged else None,
+        config=config,
+        fabric=Fabric(accelerator="cpu", devices=1),
+        observers=[notes, CheckpointWriter(tmp_path), MetricsLog(tmp_path / "metrics.jsonl", chosen_on="test")],
+    )
+    assert [result.is_best for result in notes.results] == [True, True, True]
+    kept = toy_model()
+    load_weights(kept, tmp_path / "model.safetensors")
+    for name, tensor in state.model.state_dict().items():
+        assert torch.equal(tensor, kept.state_dict()[name]), name
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [list(row) for row in rows] == [["epoch", "train_loss", "test"]] * 3
+    assert all(("top1" in row["test"]) == is_judged for row in rows)
+
+
+def test_a_progress_bar_says_what_the_weights_are_chosen_on() -> None:
+    for validation, shown in (({"top1": 0.25}, "· test top1 0.250"), ({}, "")):
+        console = Console(force_terminal=True, width=200, file=StringIO())
+        bar = ProgressBar(console, label="run", num_epochs=1, metric="top1", chosen_on="test")
+        with bar:
+            bar.on_epoch_start(toy_state(CONFIG), 1)
+            bar.on_epoch_end(toy_state(CONFIG), EpochResult(1, 0.5, validation, True))
+            bar.on_step(Loss(torch.tensor(0.5), {}))
+        assert isinstance(console.file, StringIO)
+        assert f"loss 0.5000 {shown}" in console.file.getvalue()
+        assert ("test" in console.file.getvalue()) == bool(validation)
 
 
 def test_long_gradients_are_cut_to_the_length_asked_for() -> None:

@@ -12,7 +12,7 @@ from snnface.app.dataset_emulation import DatasetConfig, emulate_dataset
 from snnface.app.emulation import EmulationConfig
 from snnface.datasets.fixtures.images import write_pictures
 from snnface.datasets.published.afew_va import AfewVa
-from snnface.errors import DataError, DatasetNotFoundError
+from snnface.errors import ConfigError, DataError, DatasetNotFoundError
 from snnface.labels import read_clip_labels
 
 POINTS = [[float(index), 2.0 * index] for index in range(68)]
@@ -214,6 +214,19 @@ def test_frames_and_emulated_events_make_one_recording(emulated: tuple[Path, Pat
     assert recording.required_events().resolution == recording.frames.resolution
     assert len(recording.required_events()) > 0
     assert recording.required_events().window.end_us <= dataset.clips[2].window.end_us
+
+
+def test_events_can_be_read_without_the_frames(emulated: tuple[Path, Path]) -> None:
+    root, events = emulated
+    dataset = AfewVa(root, events=events, has_frames=False)
+    recording = dataset.recording("003")
+    assert recording.frames is None
+    pieces = list(dataset.event_pieces("003"))
+    assert sum(map(len, pieces)) == len(recording.required_events())
+    with pytest.raises(ConfigError, match="recordings need pictures or events"):
+        AfewVa(root, has_frames=False)
+    with pytest.raises(ConfigError, match="AFEW-VA was opened without events"):
+        next(AfewVa(root).event_pieces("003"))
 
 
 def test_events_of_another_frame_rate_would_drift_and_are_refused(emulated: tuple[Path, Path]) -> None:

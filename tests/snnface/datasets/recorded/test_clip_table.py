@@ -33,6 +33,7 @@ def rows(draw: st.DrawFn) -> ClipRow:
         apex_us=phases[1],
         off_us=phases[2],
         lux=draw(st.none() | st.floats(0, 1e5)),
+        emotion=draw(st.none() | st.sampled_from(("fear", "Mild surprise", "a"))),
         start_us=reach[0],
         end_us=reach[1],
     )
@@ -98,3 +99,19 @@ def test_a_table_without_clips_is_refused(tmp_path: Path) -> None:
 def test_a_missing_table_is_told_with_its_columns(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFoundError, match="should list the clips, with columns subject, au, t_on"):
         read_clip_rows(tmp_path / "clips.csv")
+
+
+def test_a_table_without_emotions_has_no_column_for_them() -> None:
+    row = ClipRow(subject="p1", take="AU_45", au=45, on_us=100, apex_us=200, off_us=300)
+    assert clip_table_text([row]) == HEADER + "p1,45,100,200,300,\n"
+    felt = ClipRow(subject="p1", take="FEAR_1", emotion="fear", start_us=0, end_us=9)
+    assert clip_table_text([felt]).splitlines() == [
+        HEADER.strip() + ",take,t_start,t_end,emotion",
+        "p1,,,,,,FEAR_1,0,9,fear",
+    ]
+
+
+@pytest.mark.parametrize("emotion", ["", "1", "fear ", "fear;anger"])
+def test_an_emotion_that_is_no_word_is_refused(emotion: str) -> None:
+    with pytest.raises(DataError, match="emotion must be a word"):
+        ClipRow(subject="p1", take="T", emotion=emotion, start_us=0, end_us=9)

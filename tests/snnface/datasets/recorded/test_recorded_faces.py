@@ -12,6 +12,7 @@ from snnface.app.synthesis import synthesise
 from snnface.datasets.clip import Clip, FaceDataset
 from snnface.datasets.published.dataset import PublishedDataset
 from snnface.datasets.recorded.recorded_faces import RecordedFaces
+from snnface.datasets.recorded.take_folder import frame_name
 from snnface.datasets.samples import ClipSamples, batches
 from snnface.datasets.synthesis import takes_of
 from snnface.errors import ConfigError, DataError, DatasetNotFoundError, EventOrderError
@@ -53,6 +54,10 @@ def recorded(tmp_path: Path) -> Path:
         "p1,12,1500000,1600000,1900000,300\np1,45,200000,300000,350000,\np2,12,1000000,1100000,1200000,900\n"
     )
     return root
+
+
+def a_picture(root: Path) -> bytes:
+    return next((root / "synthetic000" / "AU_12" / "davis_frames").iterdir()).read_bytes()
 
 
 def labels_of(clip: Clip) -> dict[str, object]:
@@ -169,6 +174,14 @@ def test_without_truth_the_face_is_found_in_the_frames_of_the_same_pixels(
         assert faces.recording("synthetic000/AU_12").required_events().resolution == Resolution(height=8, width=8)
     # Looked at once: finding faces takes longer than anything else.
     assert looked_at == [(6, 24, 32, 1)]
+    kept = own.parent / "kept"
+    for _ in range(2):
+        RecordedFaces(own, crop=FaceCrop(size=8), tracks=kept).recording("synthetic000/AU_12")
+    assert len(looked_at) == 2
+    # Frames that came or went since are looked at again.
+    (own / "synthetic000" / "AU_12" / "davis_frames" / frame_name(9, 10_000_000)).write_bytes(a_picture(own))
+    RecordedFaces(own, crop=FaceCrop(size=8), tracks=kept).recording("synthetic000/AU_12")
+    assert looked_at[2:] == [(7, 24, 32, 1)]
     with pytest.raises(DataError, match="does not tell where the face is in the picture of evk4"):
         RecordedFaces(own, events="evk4", crop=FaceCrop()).recording("synthetic000/AU_12")
 

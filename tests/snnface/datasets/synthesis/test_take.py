@@ -1,16 +1,19 @@
 """One take: what lies in its folder, and that it depends on nothing but its seed and its name."""
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from snnface.config import to_json
 from snnface.datasets.layout.pictures import picture_clip
-from snnface.datasets.synthesis import clip_row, read_truth, takes_of, write_take
-from snnface.errors import DataError
+from snnface.datasets.recorded.clip_table import CLIP_TABLE, clip_table_text
+from snnface.datasets.recorded.recorded_faces import RecordedFaces
+from snnface.datasets.synthesis import EmotionSetConfig, SynthesisConfig, clip_row, read_truth, takes_of, write_take
+from snnface.errors import ConfigError, DataError
 from snnface.events import read
 from tests.support.small_sets import SMALL_SET, contents
 
@@ -123,3 +126,47 @@ def test_a_disk_that_refuses_leaves_no_half_take(tmp_path: Path, monkeypatch: py
     with pytest.raises(DataError, match=r"AU_12 could not be written \(No space left on device\)"):
         write_take(take)
     assert contents(tmp_path) == {}
+
+
+def emotion_set(**changes: object) -> EmotionSetConfig:
+    settings = {field.name: getattr(SMALL_SET, field.name) for field in fields(SynthesisConfig)}
+    few = {"action_units": (), "emotions": ("surprise", "fear"), "clip_ms": 2000, "cameras": ("davis",)}
+    return EmotionSetConfig(**{**settings, **few, **changes})
+
+
+def test_people_who_are_asked_for_emotions_show_each_of_them_and_clips_say_which(tmp_path: Path) -> None:
+    takes = takes_of(emotion_set(num_identities=1), tmp_path)
+    assert [take.name for take in takes] == ["SURPRISE_1", "FEAR_1"]
+    for take in takes:
+        write_take(take)
+    (tmp_path / CLIP_TABLE).write_text(clip_table_text([clip_row(take) for take in takes]))
+    faces = RecordedFaces(tmp_path)
+    assert faces.class_names == {"emotion": ("fear", "surprise")}
+    assert [clip.labels["emotion"] for clip in faces.clips] == [1, 0]
+    surprise = faces.clips[0]
+    assert "action_unit" not in surprise.labels
+    assert 100_000 <= int(surprise.labels["onset_us"]) < int(surprise.labels["offset_us"]) <= 1_900_000
+    # Brows and mouth: highly aroused, hardly pleasant or not.
+    mood = np.asarray(surprise.labels["valence_arousal"])
+    peak = mood[np.abs(mood).sum(1).argmax()]
+    assert peak[1] > 3 * abs(peak[0])
+
+
+def test_sets_without_emotions_are_described_as_before_there_were_any() -> None:
+    assert "emotion" not in to_json(SMALL_SET)
+    assert [take.asked for take in takes_of(SMALL_SET, Path("set"))] == [12, 51, 12, 51]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"emotions": ()}, "at least one"),
+        ({"emotions": ("fear", "fear")}, "different emotions"),
+        ({"action_units": (12,)}, "no action units"),
+        ({"emotions": ("feer",)}, "fear"),
+        ({"clip_ms": 1999}, "at least 2000 ms; clip_ms is 1999"),
+    ],
+)
+def test_a_set_of_emotions_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        emotion_set(**changes)
