@@ -21,6 +21,7 @@ from snnface.app.catalog import representation_of
 from snnface.app.deployment import Prepared, added_comparisons, integer_counts, prepare
 from snnface.app.framing import HOLD_US, Framing
 from snnface.app.recipes import Recipe
+from snnface.app.training_view import TrainingView
 from snnface.events import EventStream, Resolution, TimeWindow
 from snnface.events.statistics import EventStatistics
 from snnface.faces.presence import KnownFaces
@@ -101,7 +102,7 @@ class AnalysedWindows:
         self.statistics.add(events)
         self.resolution = events.resolution
         start_us, start_s = self.statistics.start_us + index * window_us, index * window_us / 1e6
-        face = self.framing.framed(events, self.recipe.data.resolution)
+        face = self.framing.framed(events, TrainingView.of(self.recipe).picture)
         recording = Recording(recording_id=self.name, subject="unknown", events=face)
         pictures = self._representation(recording, TimeWindow(start_us, start_us + window_us))
         counts = integer_counts(pictures[:, None], self.prepared.target)

@@ -24,10 +24,12 @@ from snnface.app.answers import answer_names
 from snnface.app.catalog import representation_of
 from snnface.app.filmed_faces import FilmedFacesConfig, RecordedFolder
 from snnface.app.framing import CameraRecording, Framing, found_framing, framing_of_landmarks
+from snnface.app.published_faces import PublishedFacesConfig
 from snnface.app.recipes import Recipe
 from snnface.app.reporting import NOT_COUNTED
 from snnface.app.run import KNOWN_FACES, load_run
 from snnface.app.training_view import TrainingView
+from snnface.datasets.synthetic import SyntheticFacesConfig
 from snnface.errors import ConfigError, DataError
 from snnface.events import Resolution
 from snnface.faces.presence import load_known_faces
@@ -153,10 +155,12 @@ def _window_us(recipe: Recipe, model: nn.Module) -> int:
 def clip_length_us(recipe: Recipe) -> int | None:
     """Duration of the clips that a recipe trains on, in whole steps of its pictures; None: they may differ."""
     data, step_us = recipe.data, representation_of(recipe).step_us
-    if isinstance(data, FilmedFacesConfig) and data.window_steps is not None:
+    if not isinstance(data, SyntheticFacesConfig) and data.window_steps is not None:
         return data.window_steps * step_us
     takes = data.source if isinstance(data, FilmedFacesConfig) else data
-    return None if isinstance(takes, RecordedFolder) else max(1, takes.clip_ms * 1000 // step_us) * step_us
+    if isinstance(takes, RecordedFolder | PublishedFacesConfig):
+        return None
+    return max(1, takes.clip_ms * 1000 // step_us) * step_us
 
 
 def chosen_framing(
@@ -218,5 +222,7 @@ def _report(windows: AnalysedWindows, summary: RecordingSummary, losses: tuple[s
 
 def _trained_on(recipe: Recipe) -> str:
     data = recipe.data
+    if isinstance(data, PublishedFacesConfig):
+        return f"a folder of the data set {data.dataset}"
     is_folder = isinstance(data, FilmedFacesConfig) and isinstance(data.source, RecordedFolder)
     return "recordings of a folder" if is_folder else "synthetic faces only"

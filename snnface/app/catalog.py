@@ -8,17 +8,28 @@ from torch import nn
 
 from ann_baselines.c3d import C3d, C3dConfig
 from ann_baselines.cvae import ConditionalVae, ConditionalVaeConfig
+from ann_baselines.frame_sequence import FrameSequence, FrameSequenceConfig
+from ann_baselines.i3d import I3d, I3dConfig
 from ann_baselines.per_frame import PerFrame, PerFrameConfig
 from snnface.app.filmed_faces import FilmedFaces, FilmedFacesConfig
-from snnface.app.recipes import Recipe, SingleTaskConfig, TemporalChoice, WeightedSumConfig
+from snnface.app.published_faces import PublishedFaces, PublishedFacesConfig
+from snnface.app.recipes import BranchConfig, Recipe, SingleTaskConfig, WeightedSumConfig
 from snnface.datasets.clip import FaceDataset
+from snnface.datasets.coefficient_samples import Coefficients, CoefficientsConfig
 from snnface.datasets.picture_samples import PICTURE, REFERENCE
 from snnface.datasets.synthetic import SyntheticFaces, SyntheticFacesConfig
 from snnface.errors import ConfigError, unknown_name
 from snnface.models.face_model import FaceModel
-from snnface.models.heads import MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
+from snnface.models.heads import (
+    ClipStepsHead,
+    ClipStepsHeadConfig,
+    MlpHead,
+    MlpHeadConfig,
+    VotingHead,
+    VotingHeadConfig,
+)
 from snnface.models.reconstruction import SpikingReconstruction, SpikingReconstructionConfig
-from snnface.models.temporal import EveryStep, LastStep, LeakyReadout, MeanOverTime
+from snnface.models.temporal import ClassToken, EveryStep, LastStep, LeakyReadout, MeanOverTime, Tokens
 from snnface.representations.base import Representation
 from snnface.representations.histogram import HistogramConfig, PolarityHistogram
 from snnface.representations.plain_frames import PlainFrames, PlainFramesConfig
@@ -60,11 +71,15 @@ DATASETS: dict[type, Callable[..., Any]] = {
     FilmedFacesConfig: lambda config, cache_dir, step_us, on_progress: FilmedFaces(
         config, cache_dir, step_us=step_us, on_progress=on_progress
     ),
+    PublishedFacesConfig: lambda config, cache_dir, step_us, on_progress: PublishedFaces(
+        config, cache_dir, step_us=step_us, on_progress=on_progress
+    ),
 }
 
 CLASS_NAMES: dict[type, Callable[..., Any]] = {
     SyntheticFacesConfig: lambda config: SyntheticFaces(config, None).class_names,
     FilmedFacesConfig: lambda config: config.class_names,
+    PublishedFacesConfig: lambda config: config.class_names,
 }
 
 REPRESENTATIONS: dict[type, Callable[..., Any]] = {
@@ -80,7 +95,9 @@ ENCODERS: dict[type, Callable[..., Any]] = {
     ConvSnnConfig: ConvSnn,
     SewResNetConfig: SewResNet,
     PerFrameConfig: PerFrame,
+    FrameSequenceConfig: FrameSequence,
     C3dConfig: lambda config, *, in_channels, resolution: C3d(config, in_channels=in_channels),
+    I3dConfig: lambda config, *, in_channels, resolution: I3d(config, in_channels=in_channels),
 }
 
 # Models of reconstruction, called as encoders are.
@@ -89,9 +106,19 @@ WHOLE_MODELS: dict[type, Callable[..., Any]] = {
     ConditionalVaeConfig: ConditionalVae,
 }
 
-TEMPORAL: dict[str, Callable[[], nn.Module]] = {"mean": MeanOverTime, "last": LastStep, "every": EveryStep}
+TEMPORAL: dict[str, Callable[[], Any]] = {
+    "mean": MeanOverTime,
+    "last": LastStep,
+    "every": EveryStep,
+    "class_token": ClassToken,
+    "tokens": Tokens,
+}
 
-HEADS: dict[type, Callable[..., Any]] = {VotingHeadConfig: VotingHead, MlpHeadConfig: MlpHead}
+HEADS: dict[type, Callable[..., Any]] = {
+    VotingHeadConfig: VotingHead,
+    MlpHeadConfig: MlpHead,
+    ClipStepsHeadConfig: ClipStepsHead,
+}
 
 # Called with the number of classes, which is 0 where the data has none.
 TASKS: dict[type, Callable[..., Any]] = {
@@ -139,7 +166,9 @@ def class_names_of(recipe: Recipe) -> tuple[str, ...]:
 
 
 def representation_of(recipe: Recipe) -> Representation:
-    """The recipe's representation."""
+    """The recipe's representation; of coefficients only its sizes, for `CoefficientSamples` makes the inputs."""
+    if isinstance(recipe.representation, CoefficientsConfig):
+        return Coefficients(recipe.representation)
     return REPRESENTATIONS[type(recipe.representation)](recipe.representation)
 
 
@@ -164,7 +193,7 @@ def model_of(recipe: Recipe) -> nn.Module:
     temporal: dict[str, nn.Module] = {}
     heads: dict[str, nn.Module] = {}
     for task, branch in zip(recipe.tasks, recipe.branches, strict=True):
-        temporal[task.target] = _temporal(branch.temporal)
+        temporal[task.target] = _temporal(recipe, branch)
         heads[task.target] = HEADS[type(branch.head)](
             branch.head, num_features=encoder.num_features, num_outputs=_num_outputs(recipe, task)
         )
@@ -192,8 +221,21 @@ def _made(kinds: Mapping[type, Callable[..., Any]], recipe: Recipe, task: Single
     return kinds[type(task)](task, num_classes=len(class_names_of(recipe)))
 
 
-def _temporal(choice: TemporalChoice) -> nn.Module:
-    return TEMPORAL[choice]() if isinstance(choice, str) else LeakyReadout(choice)
+def _temporal(recipe: Recipe, branch: BranchConfig) -> nn.Module:
+    """The temporal part of a branch; refused where it does not fit the encoder's steps, or the head not its own."""
+    has_token = isinstance(recipe.encoder, FrameSequenceConfig) and recipe.encoder.has_class_token
+    if has_token != (branch.temporal in ("class_token", "tokens")):
+        raise ConfigError(
+            'the temporal parts "class_token" and "tokens" belong to an encoder with a class token (ClassTokenConfig), '
+            f"and it to them; got {branch.temporal!r} behind {type(recipe.encoder).__name__}."
+        )
+    part = TEMPORAL[branch.temporal]() if isinstance(branch.temporal, str) else LeakyReadout(branch.temporal)
+    if part.keeps_steps and isinstance(branch.head, ClipStepsHeadConfig):
+        raise ConfigError(
+            f'a head of all steps reads one feature a clip; {branch.temporal!r} gives one a step. Choose "last" or '
+            '"mean", or a head that answers step by step.'
+        )
+    return part
 
 
 def _num_outputs(recipe: Recipe, task: SingleTaskConfig) -> int:
@@ -201,7 +243,7 @@ def _num_outputs(recipe: Recipe, task: SingleTaskConfig) -> int:
         return len(class_names_of(recipe))
     if isinstance(task, ValenceArousalTaskConfig):
         return len(DIMENSIONS)
-    found = recipe.data.num_coefficients if isinstance(recipe.data, FilmedFacesConfig) else 0
+    found = 0 if isinstance(recipe.data, SyntheticFacesConfig) else recipe.data.num_coefficients
     if not found:
         raise ConfigError(
             f"the task of {task.target!r} needs data with coefficients; give data.num_coefficients of recorded faces."

@@ -1,11 +1,13 @@
-"""A folder for many results of one run: begun, or gone on with by a run with the very same settings."""
+"""A folder for many results of one run: begun, or gone on with by a run with the same settings, one at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from snnface.errors import ConfigError
 from snnface.files import atomic_target, read_text, write_text
 
-__all__ = ["claim"]
+__all__ = ["alone", "claim"]
 
 MAX_LINES_SHOWN = 3
 
@@ -37,6 +39,16 @@ def claim(out: Path, file: str, settings: str, *, what: str) -> None:
         raise ConfigError(f"{out} holds other things; choose a folder that is empty or does not exist as --out.")
     else:
         write_text(path, settings)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Of several processes (those of `torchrun`, say) one makes something; the others wait, at the file `path`."""
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _difference(known: str, wanted: str) -> str:

@@ -21,8 +21,10 @@ VERBS = {
     "list": "recipes, targets and backends",
     "train": "train a recipe into a run folder",
     "evaluate": "accuracy of a run on its test subjects",
+    "cross-validate": "train and evaluate a recipe in every fold of its protocol",
+    "reproduce": "the papers' tables, rerun: the published value beside ours",
     "analyse": "a real recording to statistics, action units and a report",
-    "export": "a trained spiking network to a NIR file",
+    "export": "a trained network to a file: NIR, or ONNX of a conventional one",
     "deploy": "quantise, run in Loihi fixed point and in Lava, count operations",
     "report": "everything about a run as one HTML file",
 }
@@ -30,6 +32,8 @@ VERBS = {
 # How to go on.
 ON_INTERRUPT = {
     "train": "; the run goes on with --resume",
+    "cross-validate": "; it goes on when the same command is given again",
+    "reproduce": "; finished runs are kept, the same command goes on",
     "emulate": "; a data set goes on when the same command is given again",
     "synthesise": "; the set goes on when the same command is given again",
 }

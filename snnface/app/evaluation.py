@@ -8,22 +8,38 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from snnface.app.catalog import scorings_of, task_of
+from snnface.app.catalog import class_names_of, scorings_of, task_of
 from snnface.app.experiment import Experiment
-from snnface.app.run import ANSWERS, EVALUATION, weights_hash
+from snnface.app.recipes import Recipe
+from snnface.app.run import ANSWERS, EVALUATION, STATISTICS, Device, device_of, weights_hash
 from snnface.config import from_json, to_json
 from snnface.datasets.clip import Batch
 from snnface.errors import CheckpointError, DataError
 from snnface.files import atomic_path, read_text, write_text
+from snnface.metrics.classification import ClassResult, class_results
 from snnface.seeding import SeedTree
 from snnface.tasks.base import Output
+from snnface.tasks.class_scoring import ClassScoring
 from snnface.tasks.scoring import Measure, Predictor, Scoring, measures, merged
 from snnface.training.evaluation import predict
+from snnface.training.optim import Selection
 
-__all__ = ["Scores", "TestResult", "TestScorer", "evaluate_run", "read_answers"]
+__all__ = [
+    "Scores",
+    "Statistics",
+    "TestResult",
+    "TestScorer",
+    "class_results_of",
+    "evaluate_run",
+    "read_answers",
+    "read_statistics",
+]
 
 Scores = Mapping[str, Measure]
 """Metric -> its value, with the 95 % range over subjects."""
+
+Statistics = tuple[Tensor, ...]
+"""Of each scoring of a recipe, those of each clip, [N, S]: scores of a set of clips are a function of their sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,9 @@ class TestResult:
         scores: predictor -> metric -> value and interval. "model" comes first, then the trivial
             predictors, which know the training clips alone ("constant", and "mean" for numbers), then
             "chance" for the metrics for which it is defined.
+        subjects: of each clip. None in a file that was written before subjects were kept.
+        selection: what the weights were chosen on; after "test" these scores are not of unseen subjects.
+        classes: target -> class -> how the model fared with it, where there are classes.
     """
 
     __test__ = False
@@ -44,9 +63,13 @@ class TestResult:
     num_subjects: int
     clip_ids: tuple[str, ...]
     scores: Mapping[str, Mapping[str, Measure]] = field(default_factory=dict)
+    subjects: tuple[str, ...] = ()
+    selection: Selection = "validation"
+    classes: Mapping[str, Mapping[str, ClassResult]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.clip_ids) != self.num_clips or not self.scores.get("model"):
+        named = len(self.clip_ids) == self.num_clips and len(self.subjects) in (0, self.num_clips)
+        if not named or not self.scores.get("model"):
             raise DataError("a test result needs a name for each clip and scores of the model; this one is damaged.")
 
     @property
@@ -72,6 +95,11 @@ class TestScorer:
         for scoring, gathered in zip(self._scorings, self._statistics, strict=True):
             gathered.append(scoring.statistics(output, batch))
 
+    @property
+    def statistics(self) -> Statistics:
+        """Of the clips that were judged so far."""
+        return tuple(torch.cat(gathered) for gathered in self._statistics)
+
     def scores(self) -> dict[str, Measure]:
         """Every metric of every task.
 
@@ -81,35 +109,57 @@ class TestScorer:
         subjects = [clip.subject for clip in self._experiment.split.test]
         seed = SeedTree(self._experiment.recipe.seed)
         return merged(
-            measures(scoring, torch.cat(gathered), subjects, generator=seed.numpy("bootstrap"))
-            for scoring, gathered in zip(self._scorings, self._statistics, strict=True)
+            measures(scoring, statistics, subjects, generator=seed.numpy("bootstrap"))
+            for scoring, statistics in zip(self._scorings, self.statistics, strict=True)
         )
 
 
-def evaluate_run(experiment: Experiment, model: nn.Module, out: Path) -> TestResult:
+def evaluate_run(experiment: Experiment, model: nn.Module, out: Path, *, device: Device = "auto") -> TestResult:
     """Read the test subjects, once: the result is kept in `evaluation.json` and returned from there later.
 
     Only other weights (a run that was resumed since) are a reason to read them again.
+
+    Raises:
+        ConfigError: if there is no such device.
     """
     path, weights = out / EVALUATION, weights_hash(out)
     if path.is_file():
         kept = from_json(TestResult, read_text(path))
         if kept.weights == weights:
             return kept
-    clips = experiment.split.test
-    scores, answers = _test_scores(experiment, model)
+    clips, recipe = experiment.split.test, experiment.recipe
+    scorers, answers = _judged(experiment, model, device_of(device))
+    scores: dict[str, Scores] = {name: scorer.scores() for name, scorer in scorers.items()}
     result = TestResult(
         weights=weights,
         num_clips=len(clips),
         num_subjects=len({clip.subject for clip in clips}),
         clip_ids=tuple(clip.clip_id for clip in clips),
-        scores={**scores, **_chance(scorings_of(experiment.recipe))},
+        scores={**scores, **_chance(scorings_of(recipe))},
+        subjects=tuple(clip.subject for clip in clips),
+        selection=recipe.training.selection,
+        classes=class_results_of(recipe, scorers["model"].statistics),
     )
-    # Answers first: a result without them would be taken for whole.
-    with atomic_path(out / ANSWERS) as temporary:
-        save_file(answers, temporary)
+    statistics = {
+        f"{name}/{index}": of_task.contiguous()
+        for name, scorer in scorers.items()
+        for index, of_task in enumerate(scorer.statistics)
+    }
+    # The result comes last: without the files that belong to it, it would be taken for whole.
+    for name, tensors in ((ANSWERS, answers), (STATISTICS, statistics)):
+        with atomic_path(out / name) as temporary:
+            save_file(tensors, temporary)
     write_text(path, to_json(result))
     return result
+
+
+def class_results_of(recipe: Recipe, statistics: Statistics) -> dict[str, dict[str, ClassResult]]:
+    """Target -> class -> how it fared, for the tasks of a recipe that have classes."""
+    return {
+        scoring.target: class_results(of_task.sum(0), class_names_of(recipe))
+        for scoring, of_task in zip(scorings_of(recipe), statistics, strict=True)
+        if isinstance(scoring, ClassScoring)
+    }
 
 
 def read_answers(folder: Path) -> dict[str, Tensor]:
@@ -123,22 +173,42 @@ def read_answers(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / ANSWERS)
 
 
-def _test_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str, Scores], dict[str, Tensor]]:
-    """Scores of the model and of the trivial predictors on the test clips, read once; and the model's answers."""
+def read_statistics(folder: Path) -> dict[str, Statistics]:
+    """What the scores of a run are made of, in the order of `TestResult.clip_ids`: predictor -> its statistics.
+
+    Raises:
+        CheckpointError: if the run has not been evaluated, or was before they were kept.
+    """
+    if not (folder / STATISTICS).is_file():
+        raise CheckpointError(
+            f"{folder} holds no {STATISTICS}; remove its {EVALUATION}, if there is one, and run "
+            f"`snnface evaluate {folder}`."
+        )
+    tensors = load_file(folder / STATISTICS)
+    names = sorted({key.rpartition("/")[0] for key in tensors})
+    num_tasks = len(tensors) // len(names)
+    return {name: tuple(tensors[f"{name}/{index}"] for index in range(num_tasks)) for name in names}
+
+
+def _judged(
+    experiment: Experiment, model: nn.Module, device: torch.device
+) -> tuple[dict[str, TestScorer], dict[str, Tensor]]:
+    """The model and the trivial predictors on the test clips, read once; and the model's answers."""
     task, scorings, predictors = task_of(experiment.recipe), scorings_of(experiment.recipe), _predictors(experiment)
     scorers = {name: TestScorer(experiment) for name in ("model", *predictors)}
     answers: dict[str, list[Tensor]] = {}
+    model = model.to(device).eval()
     with torch.inference_mode():
         for batch in experiment.batches(experiment.split.test):
-            output = predict(model.eval(), task, batch)
+            output = {name: rows.cpu() for name, rows in predict(model, task, batch.to(device)).items()}
             scorers["model"].add(output, batch)
             for name, predictor in predictors.items():
                 scorers[name].add(predictor(batch), batch)
             for scoring in scorings:
                 for name, rows in scoring.answers(output).items():
                     answers.setdefault(name, []).append(rows)
-    scores: dict[str, Scores] = {name: scorer.scores() for name, scorer in scorers.items()}
-    return scores, {name: torch.cat(rows).contiguous() for name, rows in answers.items()}
+    model.cpu()
+    return scorers, {name: torch.cat(rows).contiguous() for name, rows in answers.items()}
 
 
 def _predictors(experiment: Experiment) -> dict[str, Predictor]:

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from snnface.app.catalog import class_names_of, dataset_of, representation_of
 from snnface.app.progress import counting_bar
+from snnface.app.published_faces import PublishedFacesConfig
 from snnface.app.recipes import Recipe
 from snnface.datasets.clip import Batch, Clip, FaceDataset
+from snnface.datasets.coefficient_samples import Coefficients, CoefficientSamples
 from snnface.datasets.padding import PaddedSamples
 from snnface.datasets.picture_samples import PictureSamples
+from snnface.datasets.protocols import split_of
 from snnface.datasets.samples import ClipSamples, batches
-from snnface.datasets.splits import Split, split_by_subject
-from snnface.seeding import SeedTree
+from snnface.datasets.splits import Split
 from snnface.tasks.reconstruction import ReconstructionTaskConfig
 
 __all__ = ["Experiment", "open_experiment"]
@@ -40,9 +42,13 @@ class Experiment:
         if isinstance(self.recipe.task, ReconstructionTaskConfig):
             return PictureSamples(self.dataset, clips, pictures)
         lengths = {clip.window.num_steps(pictures.step_us) for clip in self.dataset.clips}
-        if len(lengths) > 1:
-            return PaddedSamples(self.dataset, clips, pictures, num_steps=max(lengths))
-        return ClipSamples(self.dataset, clips, pictures)
+        fixed = self.recipe.data.max_steps if isinstance(self.recipe.data, PublishedFacesConfig) else None
+        num_steps = max(lengths) if fixed is None else fixed
+        if isinstance(pictures, Coefficients):
+            return CoefficientSamples(self.dataset, clips, pictures, num_steps=num_steps)
+        if lengths == {num_steps}:
+            return ClipSamples(self.dataset, clips, pictures)
+        return PaddedSamples(self.dataset, clips, pictures, num_steps=num_steps)
 
     def batches(self, clips: tuple[Clip, ...]) -> Iterator[Batch]:
         """Those samples in their order."""
@@ -53,25 +59,31 @@ class Experiment:
         samples = self.samples(clips)
         if type(samples) is ClipSamples:
             samples = _Unseen(self.dataset, clips, representation_of(self.recipe))
+        elif type(samples) is PaddedSamples:
+            samples = _UnseenPadded(self.dataset, clips, representation_of(self.recipe), num_steps=samples.num_steps)
         yield from batches(samples, batch_size=self.recipe.training.batch_size)
 
 
 def open_experiment(recipe: Recipe, *, cache_dir: Path | None, console: Console) -> Experiment:
-    """Make or load the recipe's data and split it by subject; without a cache, recordings are made when asked for."""
+    """Make or load the recipe's data, and part it under its protocol; without a cache recordings are made when needed.
+
+    Raises:
+        ConfigError: if the data have too few subjects for the protocol, or lack what it asks for.
+    """
     with counting_bar(console, "synthesising recordings") as on_progress:
         dataset = dataset_of(recipe, cache_dir=cache_dir, on_progress=on_progress)
-        clips = dataset.clips
-    split = split_by_subject(
-        clips,
-        validation_subjects=recipe.split.validation_subjects,
-        test_subjects=recipe.split.test_subjects,
-        generator=SeedTree(recipe.seed).numpy("split"),
-    )
-    return Experiment(recipe, dataset, split)
+    return Experiment(recipe, dataset, split_of(recipe.split, dataset, seed=recipe.seed))
 
 
 class _Unseen(ClipSamples):
     """Clips with their labels, and as many steps of nothing as they have."""
+
+    def _inputs(self, index: int) -> Tensor:
+        return torch.zeros(self.clips[index].window.num_steps(self._representation.step_us), 1, 0, 0)
+
+
+class _UnseenPadded(PaddedSamples):
+    """Such clips, padded."""
 
     def _inputs(self, index: int) -> Tensor:
         return torch.zeros(self.clips[index].window.num_steps(self._representation.step_us), 1, 0, 0)

@@ -12,7 +12,7 @@ from snnface.app.catalog import representation_of
 from snnface.app.deployment import Deployment
 from snnface.app.evaluation import Scores, TestResult
 from snnface.app.experiment import Experiment
-from snnface.app.tables import score_rows
+from snnface.app.tables import score_rows, selected_on
 from snnface.datasets.clip import Clip
 from snnface.errors import UnsupportedLayerError
 from snnface.representations.histogram import ON_CHANNEL
@@ -80,7 +80,7 @@ def _of_action_units(
     return ReportedAnswers(
         what="action units",
         verdict=(
-            f"{100 * own.model['top1'].value:.1f} % top-1 on {own.num_subjects} unseen subjects "
+            f"{100 * own.model['top1'].value:.1f} % top-1 on {_subjects(own)} "
             f"(chance {100 * own.scores['chance']['top1'].value:.1f} %), {on_chip:.1f} % with {bits}-bit weights in "
             "fixed point"
         ),
@@ -91,6 +91,11 @@ def _of_action_units(
         ),
         tables=(_score_table(results, deployment, others),) if others else (),
     )
+
+
+def _subjects(result: TestResult) -> str:
+    unseen = "" if result.selection == "test" else "unseen "
+    return f"{result.num_subjects} {unseen}subjects{selected_on(result.selection)}"
 
 
 def _accuracy_rows(results: Mapping[str, TestResult], deployment: Deployment) -> tuple[AccuracyRow, ...]:
@@ -106,7 +111,7 @@ def _accuracy_rows(results: Mapping[str, TestResult], deployment: Deployment) ->
             note=note,
         )
 
-    rows = [row(name, result.model, "float") for name, result in results.items()]
+    rows = [row(name, result.model, f"float{selected_on(result.selection)}") for name, result in results.items()]
     rows.insert(1, row(f"{next(iter(results))} on {deployment.target}", deployment.fixed_point_scores, "fixed point"))
     constant = own.scores["constant"]
     rows.append(row("constant answer", constant, "most frequent classes of the training subjects"))
@@ -150,7 +155,7 @@ def _of_valence_arousal(
     return ReportedAnswers(
         what="valence and arousal",
         verdict=(
-            f"a CCC of {own.model['ccc'].value:.3f} on {own.num_subjects} unseen subjects (0 for any constant), "
+            f"a CCC of {own.model['ccc'].value:.3f} on {_subjects(own)} (0 for any constant), "
             f"{on_chip:.3f} with {bits}-bit weights in fixed point"
         ),
         traces=tuple(

@@ -1,12 +1,13 @@
 """A run: one recipe, trained and evaluated in one folder that explains itself.
 
-recipe.json          what was asked for, whole
-environment.json     versions and machine it ran on
-metrics.jsonl        one line an epoch
-model.safetensors    the weights that were best on the validation subjects
-last/                the state that `--resume` goes on from
-evaluation.json      the test subjects, read once, beside trivial predictors and chance
-answers.safetensors  what the model answered to each of their clips
+recipe.json             what was asked for, whole
+environment.json        versions and machine it ran on
+metrics.jsonl           one line an epoch
+model.safetensors       the weights that were chosen, by default the best on the validation subjects
+last/                   the state that `--resume` goes on from
+evaluation.json         the test subjects, read once, beside trivial predictors and chance
+answers.safetensors     what the model answered to each of their clips
+statistics.safetensors  what its scores, and those of trivial predictors, are the sums of
 """
 
 import hashlib
@@ -16,73 +17,104 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor, nn
 
-from snnface.app.catalog import labels_read, model_of, task_of
+from ann_baselines import load_pretrained
+from snnface.app.catalog import labels_read, model_of, representation_of, task_of
 from snnface.app.experiment import Experiment
 from snnface.app.recipes import Recipe
 from snnface.config import from_json, to_json
 from snnface.datasets.augmentation import AugmentedSamples
 from snnface.datasets.samples import ClipSamples, batches
+from snnface.datasets.splits import Split
 from snnface.errors import CheckpointError, ConfigError, DatasetNotFoundError
-from snnface.faces.presence import known_faces, save_known_faces
+from snnface.events.window import Resolution
+from snnface.faces.presence import GRID, known_faces, save_known_faces
 from snnface.files import read_text, write_text
 from snnface.seeding import SeedTree
 from snnface.spiking.kernels import kernel_report
 from snnface.tasks.base import Loss
 from snnface.training.checkpoint import epochs_done, has_state, load_state, load_weights
 from snnface.training.loop import EpochResult, Observer, TrainingState, train
-from snnface.training.optim import TrainingConfig, optimiser_of, schedule_of
+from snnface.training.optim import Selection, TrainingConfig, optimiser_of, schedule_of
 from snnface.training.tracking import CheckpointWriter, MetricsLog, ProgressBar
 
-__all__ = ["ANSWERS", "EVALUATION", "KNOWN_FACES", "RUN_FILES", "load_run", "require_free", "train_run", "weights_hash"]
+__all__ = [
+    "ANSWERS",
+    "EVALUATION",
+    "KNOWN_FACES",
+    "RUN_FILES",
+    "STATISTICS",
+    "Device",
+    "device_of",
+    "load_run",
+    "require_choice",
+    "require_free",
+    "train_run",
+    "weights_hash",
+]
+
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a model is trained and run; "auto" takes the accelerator of the machine, if there is one."""
 
 KNOWN_FACES = "known_faces.safetensors"
-EVALUATION, ANSWERS = "evaluation.json", "answers.safetensors"
+EVALUATION, ANSWERS, STATISTICS = "evaluation.json", "answers.safetensors", "statistics.safetensors"
 
 RUN_FILES = (
     *("recipe.json", "environment.json", "metrics.jsonl", "model.safetensors", "last", KNOWN_FACES),
-    *(EVALUATION, ANSWERS, "model.nir", "deployment.json", "report.html", "report.json"),
+    *(EVALUATION, ANSWERS, STATISTICS, "model.nir", "model.onnx", "deployment.json", "report.html", "report.json"),
 )
 """All that a run folder may hold."""
 
 
-def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bool = False) -> nn.Module:
-    """Train into the folder `out`; returns the model with its best weights, on the CPU, in eval mode.
+def train_run(
+    experiment: Experiment, out: Path, *, console: Console, resume: bool = False, device: Device = "auto"
+) -> nn.Module:
+    """Train into the folder `out`; returns the model with the weights that were chosen, on the CPU, in eval mode.
 
     Under `torchrun` every process trains on its share of the clips, and the first of them
     writes; the logged training loss is that of its share.
 
     Raises:
-        ConfigError: if the folder holds a run and `resume` is off, or was made by another recipe.
+        ConfigError: if the folder holds a run and `resume` is off, or was made by another recipe; if the
+            weights cannot be chosen as the recipe wants, or there is no such device.
         CheckpointError: if there is nothing to resume from, or it is damaged.
         NonFiniteLossError: if the loss leaves the numbers.
     """
     recipe = experiment.recipe
     config, seeds = recipe.training, SeedTree(recipe.seed)
-    fabric = _fabric(config)
+    selection, split = config.selection, experiment.split
+    require_choice(selection, split)
+    fabric = _fabric(config, device)
     torch.manual_seed(seeds.seed("weights"))
-    model = fabric.to_device(model_of(recipe))
+    model = model_of(recipe)
+    # A run that was killed in its first epoch has no state yet: it starts again.
+    is_resumed = resume and has_state(out / "last")
+    if not is_resumed:
+        load_pretrained(model)
+    model = fabric.to_device(model)
     optimiser = optimiser_of(model, config)
     state = TrainingState(model, optimiser, schedule_of(optimiser, config))
     if fabric.is_global_zero:
         _claim_folder(out, recipe, resume=resume)
     fabric.barrier()
-    # A run that was killed in its first epoch has no state yet: it starts again.
-    if resume and has_state(out / "last"):
+    if is_resumed:
         load_state(state, out / "last")
     task = task_of(recipe)
     seeding = _SeedEpochs(seeds, fabric.global_rank)
     observers: list[Observer] = [seeding]
-    bar = ProgressBar(console, label=recipe.name, num_epochs=config.num_epochs, metric=task.selection_metric)
+    metric, chosen_on = task.selection_metric, "test" if selection == "test" else "validation"
+    judged = split.test if selection == "test" else split.validation
+    bar = ProgressBar(console, label=recipe.name, num_epochs=config.num_epochs, metric=metric, chosen_on=chosen_on)
     if fabric.is_global_zero:
-        log = MetricsLog(out / "metrics.jsonl", epochs_done=state.epoch)
+        log = MetricsLog(out / "metrics.jsonl", epochs_done=state.epoch, chosen_on=chosen_on)
         observers += [log, CheckpointWriter(out), bar]
-    train_samples, validation_samples = map(experiment.samples, (experiment.split.train, experiment.split.validation))
+    train_samples, judged_samples = experiment.samples(split.train), experiment.samples(judged)
     with bar:
         train(
             state,
@@ -94,13 +126,14 @@ def train_run(experiment: Experiment, out: Path, *, console: Console, resume: bo
                 share=fabric.global_rank,
                 num_shares=fabric.world_size,
             ),
-            validation_batches=batches(validation_samples, batch_size=config.batch_size),
+            validation_batches=batches(judged_samples, batch_size=config.batch_size) if judged else None,
             config=config,
             fabric=fabric,
             observers=observers,
         )
     if fabric.is_global_zero:
-        _save_faces(train_samples, validation_samples, out / KNOWN_FACES)
+        if split.validation:
+            _save_faces(train_samples, judged_samples, representation_of(recipe).resolution, out / KNOWN_FACES)
         # Only now is it known which kernels ran.
         _write_environment(out, kernels=kernel_report())
     fabric.barrier()
@@ -151,9 +184,13 @@ def _augmented(experiment: Experiment, samples: ClipSamples) -> ClipSamples | Au
     )
 
 
-def _save_faces(training: ClipSamples, held_out: ClipSamples, path: Path) -> None:
-    """Where the events of the training clips lie; the validation subjects set the limit."""
-    save_known_faces(known_faces(_pictures(training), _pictures(held_out)), path)
+def _save_faces(training: ClipSamples, held_out: ClipSamples, resolution: Resolution, path: Path) -> None:
+    """Where the events of the training clips lie; the validation subjects set the limit.
+
+    In pictures of fewer pixels than a layout has cells, nothing lies anywhere.
+    """
+    if min(resolution.height, resolution.width) >= GRID:
+        save_known_faces(known_faces(_pictures(training), _pictures(held_out)), path)
 
 
 def _pictures(samples: ClipSamples) -> Iterator[Tensor]:
@@ -180,13 +217,26 @@ class _SeedEpochs:
         """Nothing to seed."""
 
 
-def _fabric(config: TrainingConfig) -> Fabric:
+def _fabric(config: TrainingConfig, device: Device) -> Fabric:
     """One process, or as many as `torchrun` has started."""
+    device_of(device)  # Fabric's own message names no option.
     per_node = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     num_nodes = int(os.environ.get("WORLD_SIZE", "1")) // per_node
-    fabric = Fabric(accelerator="auto", devices=per_node, num_nodes=num_nodes, precision=config.precision)
+    fabric = Fabric(accelerator=device, devices=per_node, num_nodes=num_nodes, precision=config.precision)
     fabric.launch()
     return fabric
+
+
+def device_of(device: Device) -> torch.device:
+    """The device by its choice.
+
+    Raises:
+        ConfigError: if it is not there.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise ConfigError("this machine has no CUDA device that torch can use; choose the device cpu, or auto.")
+    return torch.device("cuda" if has_cuda and device != "cpu" else "cpu")
 
 
 def require_free(out: Path, *, resume: bool) -> None:
@@ -197,6 +247,24 @@ def require_free(out: Path, *, resume: bool) -> None:
     """
     if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists already. Choose another --out, or add --resume to go on with that run.")
+
+
+def require_choice(selection: Selection, split: Split) -> None:
+    """Check that the weights can be chosen on clips of a split.
+
+    Raises:
+        ConfigError: if there are none to choose on, or some that nobody would look at.
+    """
+    if selection == "validation" and not split.validation:
+        raise ConfigError(
+            "the weights are chosen on validation subjects, and this split has none. Keep some of them "
+            "(--split.validation-subjects 2), or take the last epoch's weights (--training.selection last)."
+        )
+    if selection == "test" and split.validation:
+        raise ConfigError(
+            f"the weights are chosen on the test subjects, so nobody looks at the {len(split.validation)} validation "
+            "clips. Train on them (--split.validation-subjects 0), or choose on them (--training.selection validation)."
+        )
 
 
 def _claim_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:

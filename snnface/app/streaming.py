@@ -199,7 +199,7 @@ class FaceStream:
             if events is None:
                 break
             was_read = time.perf_counter()
-            face = self.framing.framed(events, self.recipe.data.resolution)
+            face = self.framing.framed(events, TrainingView.of(self.recipe).picture)
             if index == 0:
                 start_us = int(events.t_us[0])
             if pictures is None:
@@ -227,7 +227,9 @@ class FaceStream:
 
     def _warm_up(self, representation: EventPictures) -> None:
         """Have loops and kernels compiled before the clock runs."""
-        nothing = self.framing.framed(EventStream.empty(self.recording.file.resolution), self.recipe.data.resolution)
+        nothing = self.framing.framed(
+            EventStream.empty(self.recording.file.resolution), TrainingView.of(self.recipe).picture
+        )
         blank = PictureStream(representation, nothing.resolution, start_us=0).push(nothing, until_us=1)
         size: Resolution = representation.resolution
         network = _Network(self.face_model)

@@ -8,16 +8,26 @@ from rich.console import Console
 from rich.table import Table
 
 from hardware.energy_ratio import energy_ratios
+from snnface.app.cross_validation import CrossValidation, Spread
 from snnface.app.deployment import Deployment
 from snnface.app.evaluation import Scores, TestResult
 from snnface.app.experiment import Experiment
+from snnface.training.optim import Selection
 
-__all__ = ["TRIVIAL", "print_deployment", "print_scores", "print_training", "score_rows"]
+__all__ = [
+    "TRIVIAL",
+    "print_cross_validation",
+    "print_deployment",
+    "print_scores",
+    "print_training",
+    "score_rows",
+    "selected_on",
+]
 
-SHARES = frozenset({"top1", "top3"})
+SHARES = frozenset({"top1", "top3", "top5"})
 """Metrics that are shown in per cent."""
 
-NOT_SHOWN = frozenset({"macro_recall", "macro_f1"})
+NOT_SHOWN = frozenset({"top5", "macro_recall", "macro_f1"})
 """Metrics that stand in the files alone."""
 
 MAX_ACROSS = 2
@@ -28,13 +38,14 @@ TRIVIAL = {"constant": "constant answer", "mean": "mean answer", "reference": "t
 
 
 def print_training(out: Path, *, metric: str) -> None:
-    """The last epoch of a run, and the best by `metric` (larger is better)."""
+    """The last epoch of a run, and the best by `metric` (larger is better), where epochs were judged by one."""
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    best = max(rows, key=lambda row: row["validation"][metric])
-    Console(markup=False, highlight=False).print(
-        f"{out}: {len(rows)} epochs; best validation {metric} {best['validation'][metric]:.3f} "
-        f"in epoch {best['epoch']}; last training loss {rows[-1]['train_loss']:.4f}"
-    )
+    said = f"{out}: {len(rows)} epochs; "
+    chosen_on = "test" if "test" in rows[0] else "validation"
+    if rows[0][chosen_on]:
+        best = max(rows, key=lambda row: row[chosen_on][metric])
+        said += f"best {chosen_on} {metric} {best[chosen_on][metric]:.3f} in epoch {best['epoch']}; "
+    Console(markup=False, highlight=False).print(f"{said}last training loss {rows[-1]['train_loss']:.4f}")
 
 
 def print_scores(
@@ -44,10 +55,41 @@ def print_scores(
     first = next(iter(results.values()))
     source = "synthetic faces" if experiment.dataset.is_synthetic else experiment.dataset.name
     metrics = [name for name in first.model if name not in NOT_SHOWN]
-    title = f"{first.num_clips} clips of {first.num_subjects} unseen subjects, {source}"
+    are_unseen = all(result.selection != "test" for result in results.values())
+    title = f"{first.num_clips} clips of {first.num_subjects} {'unseen ' if are_unseen else ''}subjects, {source}"
     rows = score_rows(results, deployment)
     print_table = _with_metrics_down if len(metrics) > MAX_ACROSS else _with_metrics_across
     Console(markup=False, highlight=False).print(print_table(title, metrics, rows))
+
+
+def print_cross_validation(result: CrossValidation) -> None:
+    """Metrics over the pooled test clips with their intervals, and below them mean and deviation over the folds."""
+    source = "synthetic faces" if result.is_synthetic else result.data
+    unseen = "" if result.selection == "test" else "unseen "
+    table = Table(
+        title=f"{result.num_clips} clips of {result.num_subjects} {unseen}subjects, {source}; "
+        f"{len(result.folds)} of {result.num_folds} folds",
+        title_style="",
+    )
+    table.add_column("")
+    names = {name: TRIVIAL.get(name, name) for name in result.pooled}
+    names["model"] = f"{result.recipe}{selected_on(result.selection)}"
+    for name in names.values():
+        table.add_column(name, justify="right")
+    for metric in (name for name in result.pooled["model"] if name not in NOT_SHOWN):
+        cells = [
+            "\n".join([*_cells(metric, scores), _over_folds(metric, result.spread.get(name, {}))]).strip()
+            for name, scores in result.pooled.items()
+        ]
+        table.add_row(_heading(metric), *cells)
+    Console(markup=False, highlight=False).print(table)
+
+
+def _over_folds(metric: str, spread: Mapping[str, Spread]) -> str:
+    if metric not in spread:
+        return ""
+    mean, sd = spread[metric].mean, spread[metric].sd
+    return f"folds {_number(metric, mean)}" + ("" if sd is None else f" ± {_number(metric, sd)}")
 
 
 def _with_metrics_across(title: str, metrics: list[str], rows: Mapping[str, Scores]) -> Table:
@@ -81,10 +123,15 @@ def score_rows(results: Mapping[str, TestResult], deployment: Deployment | None)
     first = next(iter(results.values()))
     rows: dict[str, Scores] = {}
     for name, result in results.items():
-        rows[name] = result.model
+        rows[f"{name}{selected_on(result.selection)}"] = result.model
         if deployment is not None and result is first:
             rows[f"{name}, fixed point"] = deployment.fixed_point_scores
     return rows | {TRIVIAL.get(name, name): scores for name, scores in first.scores.items() if name != "model"}
+
+
+def selected_on(selection: Selection) -> str:
+    """What stands behind the name of a model that was chosen on the very subjects it is judged on."""
+    return ", selected on the test subjects" if selection == "test" else ""
 
 
 def _cells(metric: str, scores: Scores) -> tuple[str, str]:
@@ -92,11 +139,12 @@ def _cells(metric: str, scores: Scores) -> tuple[str, str]:
     if metric not in scores:
         return "", ""
     measure = scores[metric]
+    interval = "" if measure.interval is None else " .. ".join(_number(metric, value) for value in measure.interval)
+    return _number(metric, measure.value), interval
 
-    def text(value: float) -> str:
-        return f"{100 * value:.1f}" if metric in SHARES else f"{value:.3f}"
 
-    return text(measure.value), "" if measure.interval is None else " .. ".join(map(text, measure.interval))
+def _number(metric: str, value: float) -> str:
+    return f"{100 * value:.1f}" if metric in SHARES else f"{value:.3f}"
 
 
 def print_deployment(deployment: Deployment) -> None:

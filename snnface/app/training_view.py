@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from snnface.app.filmed_faces import FilmedFacesConfig
+from snnface.app.catalog import representation_of
 from snnface.app.recipes import Recipe
+from snnface.datasets.synthetic import SyntheticFacesConfig
 from snnface.events import Resolution
 from snnface.events.filters import BoxTrack
 from snnface.faces.detection import FaceCrop, smoothed
@@ -36,8 +37,14 @@ class TrainingView:
     @classmethod
     def of(cls, recipe: Recipe) -> "TrainingView":
         """That of a recipe's pictures."""
-        crop = recipe.data.crop if isinstance(recipe.data, FilmedFacesConfig) else None
-        return cls(picture=recipe.data.resolution, crop=crop)
+        data = recipe.data
+        if isinstance(data, SyntheticFacesConfig):
+            return cls(picture=data.resolution)
+        if data.crop is None:
+            # Where the face lay in whole pictures is not known; it is shown as a crop would show it.
+            size = representation_of(recipe).resolution
+            return cls(picture=size, crop=FaceCrop(size=min(size.height, size.width)))
+        return cls(picture=Resolution(height=data.crop.size, width=data.crop.size), crop=data.crop)
 
     def boxes(self, points: Float64[np.ndarray, "F 68 2"]) -> Float64[np.ndarray, "F 4"]:
         """What of each face places the square: left, top, width, height."""

@@ -12,15 +12,17 @@ import torch
 from rich.console import Console
 
 from ann_baselines.cvae import ConditionalVaeConfig
-from ann_baselines.per_frame import FrameCnnConfig, PerFrameConfig
+from ann_baselines.frame_cnn import FrameCnnConfig
+from ann_baselines.per_frame import LstmConfig, PerFrameConfig
 from conversion.nir_import import read_nir
 from snnface.app.cli import main
 from snnface.app.evaluation import TestResult, evaluate_run, read_answers
 from snnface.app.experiment import open_experiment
 from snnface.app.filmed_faces import FilmedFacesConfig
-from snnface.app.recipes import Recipe, SplitConfig, recipe_named
+from snnface.app.recipes import Recipe, recipe_named
 from snnface.app.run import load_run, train_run
 from snnface.config import from_json, to_json
+from snnface.datasets.protocols import SplitConfig
 from snnface.datasets.synthesis import SynthesisConfig
 from snnface.datasets.synthetic import SyntheticFacesConfig
 from snnface.events import Resolution
@@ -44,7 +46,7 @@ LITTLE = SynthesisConfig(
     scene=SceneConfig(cell=0.055, supersampling=1, render_hz=200),
 )
 AFFECT = replace(LITTLE, name="little-affect", action_units=(), clip_ms=2000)
-PER_FRAME = PerFrameConfig(frame=FrameCnnConfig(channels=(8, 8), features=16), hidden=16)
+PER_FRAME = PerFrameConfig(frame=FrameCnnConfig(channels=(8, 8), features=16), lstm=LstmConfig(hidden=16))
 SNN = ConvSnnConfig(channels=(8, 8), features=(32, 20))
 
 # Name -> what is smaller than in the recipe.

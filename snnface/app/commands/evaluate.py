@@ -8,7 +8,7 @@ import tyro
 from snnface.app.evaluation import evaluate_run
 from snnface.app.experiment import open_experiment
 from snnface.app.options import console_for, default_cache, parse
-from snnface.app.run import load_run
+from snnface.app.run import Device, device_of, load_run
 from snnface.app.tables import print_scores
 from snnface.config import to_json
 
@@ -21,6 +21,8 @@ class Options:
 
     run: tyro.conf.Positional[Path]
     """A run folder made by `snnface train`."""
+    device: Device = "auto"
+    """Where the network runs; auto takes a GPU if there is one."""
     json: bool = False
     """Print JSON for machines."""
     cache: Path = field(default_factory=default_cache)
@@ -29,9 +31,10 @@ class Options:
 
 def main(arguments: list[str]) -> None:
     options = parse(Options, arguments, verb="evaluate")
+    device_of(options.device)
     recipe, model = load_run(options.run)
     experiment = open_experiment(recipe, cache_dir=options.cache, console=console_for(options.json))
-    result = evaluate_run(experiment, model, options.run)
+    result = evaluate_run(experiment, model, options.run, device=options.device)
     if options.json:
         print(to_json(result), end="")
     else:

@@ -23,7 +23,8 @@ class Options:
     On two cores: faces-mini (8 action units, 10 people, small pictures) takes 2 minutes and 0.1 GB;
     micro (21 action units, 12 people, DAVIS346, RGB, EVK4 for 3 of them) 30 minutes and 2 GB; facemorphic
     (24 posed action units twice, 8 people, EVK4 and RGB) 3 hours and 8 GB; valence-arousal (4 sequences
-    of expressions, 12 people, DAVIS346 and RGB) 10 minutes and 1.2 GB. All grow with --num-identities.
+    of expressions, 12 people, DAVIS346 and RGB) 10 minutes and 1.2 GB; emotions (7 emotions, 12 people, DAVIS346 and
+    RGB) 15 minutes and 1.7 GB. All grow with --num-identities.
     """
 
     preset: PresetName

@@ -5,11 +5,16 @@ from typing import Literal
 
 from ann_baselines.c3d import C3dConfig
 from ann_baselines.cvae import ConditionalVaeConfig
+from ann_baselines.frame_sequence import FrameSequenceConfig
+from ann_baselines.i3d import I3dConfig
 from ann_baselines.per_frame import PerFrameConfig
 from snnface.app.filmed_faces import FilmedFacesConfig
+from snnface.app.published_faces import PublishedFacesConfig
+from snnface.datasets.coefficient_samples import CoefficientsConfig
+from snnface.datasets.protocols import ProtocolConfig, SplitConfig
 from snnface.datasets.synthetic import SyntheticFacesConfig
 from snnface.errors import ConfigError
-from snnface.models.heads import MlpHeadConfig, VotingHeadConfig
+from snnface.models.heads import ClipStepsHeadConfig, MlpHeadConfig, VotingHeadConfig
 from snnface.models.reconstruction import SpikingReconstructionConfig
 from snnface.models.temporal import LeakyReadoutConfig
 from snnface.representations import HistogramConfig, RepresentationConfig
@@ -25,30 +30,24 @@ __all__ = [
     "BranchConfig",
     "Recipe",
     "SingleTaskConfig",
-    "SplitConfig",
     "TemporalChoice",
     "WeightedSumConfig",
     "WeightedTaskConfig",
 ]
 
-DataConfig = SyntheticFacesConfig | FilmedFacesConfig
+DataConfig = SyntheticFacesConfig | FilmedFacesConfig | PublishedFacesConfig
 EncoderConfig = (
-    ConvSnnConfig | SewResNetConfig | C3dConfig | PerFrameConfig | SpikingReconstructionConfig | ConditionalVaeConfig
+    ConvSnnConfig
+    | SewResNetConfig
+    | C3dConfig
+    | I3dConfig
+    | PerFrameConfig
+    | FrameSequenceConfig
+    | SpikingReconstructionConfig
+    | ConditionalVaeConfig
 )
-TemporalChoice = Literal["mean", "last", "every"] | LeakyReadoutConfig
-HeadConfig = VotingHeadConfig | MlpHeadConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitConfig:
-    """How many subjects are kept apart; all others are trained on."""
-
-    validation_subjects: int = 4
-    test_subjects: int = 6
-
-    def __post_init__(self) -> None:
-        if self.validation_subjects < 1 or self.test_subjects < 1:
-            raise ConfigError("validation and test need at least one subject each.")
+TemporalChoice = Literal["mean", "last", "every", "class_token", "tokens"] | LeakyReadoutConfig
+HeadConfig = VotingHeadConfig | MlpHeadConfig | ClipStepsHeadConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +101,7 @@ class Recipe:
 
     Attributes:
         source: the paper, section and table that it follows, and what it departs from.
+        split: the protocol: who is trained on, chosen by and judged on.
         encoder: of the pictures; for reconstruction the whole model, which has neither temporal part nor head.
         temporal: over time, for the task's target; in a weighted sum that of its first task.
         head: behind it, for the same target.
@@ -115,8 +115,8 @@ class Recipe:
     name: str
     source: str
     data: DataConfig
-    split: SplitConfig = field(default_factory=SplitConfig)
-    representation: RepresentationConfig = field(default_factory=HistogramConfig)
+    split: ProtocolConfig = field(default_factory=SplitConfig)
+    representation: RepresentationConfig | CoefficientsConfig = field(default_factory=HistogramConfig)
     encoder: EncoderConfig = field(default_factory=ConvSnnConfig)
     temporal: TemporalChoice = "mean"
     head: HeadConfig = field(default_factory=VotingHeadConfig)

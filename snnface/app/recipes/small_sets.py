@@ -7,7 +7,9 @@ from snnface.datasets.synthesis.presets import PresetName, SynthesisConfig, pres
 from snnface.events.window import Resolution
 from snnface.representations import HistogramConfig
 
-__all__ = ["FEW_UNITS", "SMALL_PICTURES", "small_set"]
+__all__ = ["FEW_UNITS", "SMALL_PICTURES", "SMALL_SENSOR", "small_set"]
+
+SMALL_SENSOR = Resolution(height=130, width=173)
 
 SMALL_PICTURES = HistogramConfig(resolution=Resolution(height=32, width=32), max_count=15)
 FEW_UNITS = (2, 4, 9, 12, 15, 26, 45, 51)
@@ -18,7 +20,7 @@ def small_set(preset: PresetName, **changes: Any) -> SynthesisConfig:
     config = preset_named(preset)
     small: dict[str, Any] = {
         "cameras": ("davis",),
-        "davis": Resolution(height=130, width=173),
+        "davis": SMALL_SENSOR,
         "scene": replace(config.scene, cell=0.035),
     }
     return replace(config, **(small | changes))

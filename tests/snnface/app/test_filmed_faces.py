@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from snnface.app.filmed_faces import FilmedFaces, FilmedFacesConfig, RecordedFolder, windows_of
+from snnface.app.filmed_faces import FilmedFaces, FilmedFacesConfig, RecordedFolder
 from snnface.config import from_json, to_json
 from snnface.datasets.clip import Clip
+from snnface.datasets.clip_windows import windows_of
 from snnface.datasets.picture_samples import PICTURE, REFERENCE, PictureSamples
 from snnface.errors import ConfigError, DataError, DatasetNotFoundError
 from snnface.events import Resolution, TimeWindow
@@ -77,6 +79,45 @@ def test_a_folder_of_recordings_needs_no_cache(cache: Path, faces: FilmedFaces) 
     found = FilmedFaces(config, None, step_us=33_000)
     assert [clip.clip_id for clip in found.clips] == [clip.clip_id for clip in faces.clips]
     assert dict(config.class_names) == dict(found.class_names)
+
+
+def test_frames_can_be_shown_alone_and_whole(cache: Path, faces: FilmedFaces) -> None:
+    config = replace(CONFIG, events=None, crop=None)
+    shown = FilmedFaces(config, cache, step_us=33_000)
+    recording = shown.recording(shown.clips[0].recording_id)
+    assert recording.events is None
+    assert recording.frames is not None
+    assert recording.frames.resolution == SOURCE.davis
+    assert np.asarray(shown.clips[0].labels["alpha_present"]).all()
+
+
+def test_one_subject_is_left_out_at_a_time_of_the_very_windows(cache: Path, faces: FilmedFaces) -> None:
+    windows = FilmedFaces(replace(CONFIG, window_steps=5), cache, step_us=33_000)
+    splits = list(windows.splits())
+    assert [split.test[0].subject for split in splits] == sorted({clip.subject for clip in faces.clips})
+    assert {clip for split in splits for clip in split.test} == set(windows.clips)
+    assert "leave one subject out" in windows.protocol
+    assert not windows.left_out
+
+
+def test_takes_that_are_not_there_are_left_out_of_a_folder_where_that_is_allowed(
+    cache: Path, faces: FilmedFaces, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(next(entry for entry in cache.iterdir() if entry.is_dir()), tmp_path / "copy"))
+    gone = faces.clips[0].recording_id
+    shutil.rmtree(folder / gone)
+    allowed = replace(CONFIG, source=RecordedFolder(path=str(folder), on_missing="leave-out"))
+    shown = FilmedFaces(allowed, None, step_us=33_000)
+    assert set(shown.left_out) == {gone}
+    assert shown.account()[1] == f"1 clips are left out, such as {gone}: there is no such folder."
+    assert faces.account() == ()
+    with pytest.raises(DataError, match=gone):
+        FilmedFaces(replace(CONFIG, source=RecordedFolder(path=str(folder))), None, step_us=33_000)
+
+
+def test_recordings_without_a_camera_are_refused() -> None:
+    with pytest.raises(ConfigError, match="recordings need a camera"):
+        replace(CONFIG, events=None, frames=None)
 
 
 def test_a_folder_that_is_not_there_is_refused_by_name() -> None:

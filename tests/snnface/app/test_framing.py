@@ -1,6 +1,7 @@
 """Where the network looks: the square of the training pictures around landmarks, frames in pieces, missing faces."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snnface.app import framing
+from snnface.app.analysis import clip_length_us
+from snnface.app.catalog import representation_of
 from snnface.app.framing import CameraRecording, Framing, found_framing, framing_of_landmarks
+from snnface.app.published_faces import PublishedFacesConfig
+from snnface.app.recipes import recipe_named
 from snnface.app.training_view import TrainingView, training_squares
 from snnface.errors import ConfigError, DataError
 from snnface.events import EventStream, Resolution, SensorData, open_events, write_events
@@ -238,6 +243,18 @@ def test_the_square_does_not_tremble_with_the_landmarks(tmp_path: Path) -> None:
     squares = framing_of_landmarks(recording_of(PiecewiseFile([[1], [2]])), path, VIEW).squares
     assert squares is not None
     assert np.abs(np.diff(squares.boxes[3:-3, 0])).max() < 0.1
+
+
+def test_a_network_trained_on_a_published_set_is_shown_its_crop_or_one_in_the_size_of_its_pictures() -> None:
+    recipe, crop = recipe_named("valence-arousal-plif"), FaceCrop(size=48, margin=2.0)
+    films = PublishedFacesConfig(dataset="afew-va", path="somewhere", crop=crop, window_steps=6)
+    view = TrainingView.of(replace(recipe, data=films))
+    assert view == TrainingView(picture=Resolution(height=48, width=48), crop=crop)
+    assert clip_length_us(replace(recipe, data=films)) == 6 * 33_000
+    whole = replace(recipe, data=PublishedFacesConfig(dataset="nefer", path="somewhere"))
+    size = representation_of(recipe).resolution
+    assert TrainingView.of(whole) == TrainingView(picture=size, crop=FaceCrop(size=size.height))
+    assert clip_length_us(whole) is None
 
 
 @pytest.mark.parametrize("is_moving", [False, True])

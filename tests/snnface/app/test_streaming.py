@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from ann_baselines.c3d import C3dConfig
-from ann_baselines.per_frame import FrameCnnConfig, PerFrameConfig
+from ann_baselines.frame_cnn import FrameCnnConfig
+from ann_baselines.per_frame import LstmConfig, PerFrameConfig
 from snnface.app.analysis import analyse, clip_length_us
 from snnface.app.answers import answer_names, in_words
 from snnface.app.catalog import class_names_of, model_of, representation_of
@@ -315,7 +316,8 @@ def test_a_run_whose_answers_say_nothing_alone_is_refused(tmp_path: Path) -> Non
 
 def test_what_does_not_spike_has_no_page_but_a_stream(tmp_path: Path) -> None:
     recipe = affect_recipe()
-    recipe = replace(recipe, encoder=PerFrameConfig(frame=FrameCnnConfig(channels=(4,), features=8), hidden=4))
+    frame = FrameCnnConfig(channels=(4,), features=8)
+    recipe = replace(recipe, encoder=PerFrameConfig(frame=frame, lstm=LstmConfig(hidden=4)))
     run, path = tmp_path / "run", tmp_path / "random.h5"
     run.mkdir()
     (run / "recipe.json").write_text(to_json(recipe))

@@ -190,12 +190,12 @@ def test_takes_that_fail_are_named_and_the_others_kept(tmp_path: Path) -> None:
 
 
 def test_the_presets_are_those_of_the_papers() -> None:
-    assert set(PRESETS) == {"faces-mini", "micro", "facemorphic", "valence-arousal"}
+    assert set(PRESETS) == {"faces-mini", "micro", "facemorphic", "valence-arousal", "emotions"}
     micro, posed = preset_named("micro"), preset_named("facemorphic")
     assert (len(MICRO_UNITS), micro.num_identities, micro.num_evk4, micro.trajectory.regime) == (21, 12, 3, "micro")
     assert (len(FACEMORPHIC_UNITS), posed.repetitions, posed.trajectory.regime) == (24, 2, "posed")
     assert (str(posed.evk4), str(posed.rgb)) == ("1280x720", "640x480")
-    assert preset_named("valence-arousal").action_units == ()
+    assert preset_named("valence-arousal").action_units == preset_named("emotions").action_units == ()
     with pytest.raises(ConfigError, match=r"unknown preset 'mikro'\. Did you mean 'micro'"):
         preset_named("mikro")
 
