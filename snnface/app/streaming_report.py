@@ -104,4 +104,5 @@ def summary_values(
 def kernel_sentence() -> str:
     """Which kernels ran, and why others could not."""
     report = kernel_report()
-    return f"kernel: {report['ran'] or 'none'}; " + "; ".join(f"{key}: {report[key]}" for key in ("cpu", "event_conv"))
+    of_processor = ("cpu", "event_conv", "spike_layer")
+    return f"kernel: {report['ran'] or 'none'}; " + "; ".join(f"{key}: {report[key]}" for key in of_processor)

@@ -77,7 +77,7 @@ class ConvSnn(PictureEncoder):
         )
         sizes = (config.channels[-1] * resolution.num_pixels // factor**2, *config.features)
         self.layers = nn.Sequential(
-            *(SpikingLinear(i, o, config.neuron, dropout=config.dropout) for i, o in pairwise(sizes))
+            *(SpikingLinear(i, o, config.neuron, dropout=config.dropout, small_inputs=True) for i, o in pairwise(sizes))
         )
 
     @property

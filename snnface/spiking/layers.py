@@ -10,7 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 from snnface.shapes import require_shape
 from snnface.spiking.dropout import Dropout
-from snnface.spiking.kernels import conv_layer, full_product, neuron_layer, recurrent_layer
+from snnface.spiking.kernels import (
+    conv_layer,
+    neuron_layer,
+    recurrent_layer,
+    spike_full_layer,
+    spike_product,
+)
 from snnface.spiking.neurons import LayerOutput, NeuronConfig, SpikingNeuron
 from snnface.spiking.streaming import StreamingModule
 
@@ -32,7 +38,8 @@ class SpikingConv2d(StreamingModule):
         padding: zeros around the picture; None keeps its size at stride 1.
         pool: side of the pooling windows; 1 for none.
         small_inputs: a promise that the inputs are whole numbers from 0 to 255, such as
-            spikes: they are kept as bytes for the backward pass.
+            spikes: they are kept as bytes for the backward pass, and in evaluation they are
+            added up without multiplications; other inputs are then refused.
         checkpoint: do not keep the convolution's output for the backward pass but compute
             it again there; the same gradients for less memory and more time.
 
@@ -134,11 +141,24 @@ def _unmoved_statistics(norm: nn.BatchNorm2d) -> Iterator[None]:
 class SpikingLinear(StreamingModule):
     """Dropout - full weight matrix without bias - neurons, over [T, B, D].
 
+    Args:
+        small_inputs: a promise that the inputs are whole numbers from 0 to 255, such as
+            spikes: see `SpikingConv2d`.
+
     Source: Mastropasqua et al. 2025, sec. 4.3.2.
     """
 
-    def __init__(self, in_features: int, out_features: int, neuron: NeuronConfig, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        neuron: NeuronConfig,
+        *,
+        dropout: float = 0.0,
+        small_inputs: bool = False,
+    ) -> None:
         super().__init__()
+        self.small_inputs = small_inputs
         self.dropout = Dropout(dropout)
         self.linear = nn.Linear(in_features, out_features, bias=False)
         self.neuron = SpikingNeuron(neuron, out_features)
@@ -156,9 +176,13 @@ class SpikingLinear(StreamingModule):
 
     def _run(self, inputs: Tensor, voltage: Tensor | None) -> LayerOutput:
         require_shape(inputs, f"T B {self.linear.in_features}", what="the input of a spiking full layer")
-        currents = _rows_product(self.linear, self.dropout(inputs))
-        output = neuron_layer(currents, self.neuron.leak, self.neuron.config, voltage=voltage)
-        self.neuron.report(output, currents.numel(), output.spikes)
+        neuron, output = self.neuron, None
+        if self.small_inputs and not self.training:
+            output = spike_full_layer(inputs, self.linear.weight, neuron.leak, neuron.config, voltage=voltage)
+        if output is None:
+            currents = _rows_product(self.linear, self.dropout(inputs))
+            output = neuron_layer(currents, neuron.leak, neuron.config, voltage=voltage)
+        neuron.report(output, output.spikes.numel(), output.spikes)
         return output
 
 
@@ -166,10 +190,17 @@ class SpikingRecurrent(StreamingModule):
     """Full weight matrix - neurons that hear each other's spikes of the step before, over [T, B, D].
 
     x[t] = input[t] linear^T + s[t-1] recurrent^T; neither matrix has a bias.
+
+    Args:
+        small_inputs: a promise that the inputs are whole numbers from 0 to 255, such as
+            spikes: see `SpikingConv2d`.
     """
 
-    def __init__(self, in_features: int, out_features: int, neuron: NeuronConfig) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, neuron: NeuronConfig, *, small_inputs: bool = False
+    ) -> None:
         super().__init__()
+        self.small_inputs = small_inputs
         self.linear = nn.Linear(in_features, out_features, bias=False)
         self.recurrent = nn.Linear(out_features, out_features, bias=False)
         self.neuron = SpikingNeuron(neuron, out_features)
@@ -188,7 +219,11 @@ class SpikingRecurrent(StreamingModule):
 
     def _run(self, inputs: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         require_shape(inputs, f"T B {self.linear.in_features}", what="the input of a recurrent spiking layer")
-        currents = _rows_product(self.linear, inputs)
+        currents = None
+        if self.small_inputs and not self.training:
+            currents = spike_product(inputs, self.linear.weight)
+        if currents is None:
+            currents = _rows_product(self.linear, inputs)
         voltage, spikes = state or (None, None)
         output = recurrent_layer(
             currents, self.recurrent.weight, self.neuron.leak, self.neuron.config, voltage=voltage, spikes=spikes
@@ -203,8 +238,6 @@ def _rows_product(linear: nn.Linear, inputs: Tensor) -> Tensor:
     Matrix products round differently for few rows, and for rows that begin at odd
     addresses as a piece of a sequence may.
     """
-    if not linear.training and (summed := full_product(inputs, linear.weight)) is not None:
-        return summed
     rows = inputs.flatten(0, 1)
     missing = max(_MIN_ROWS - len(rows), 0)
     if missing:

@@ -14,8 +14,8 @@ from snnface.spiking.streaming import State, StreamingModule, advance_all, in_ch
 
 __all__ = ["PictureEncoder"]
 
-_CHUNK_BYTES = 64 << 20
-"""What one layer may hold in inference: large enough to keep the matrix products busy."""
+_CHUNK_BYTES = 100 << 20
+"""What the neurons of one layer may give in inference: weights are read once a chunk, so chunks must not be small."""
 
 
 class PictureEncoder(StreamingModule):
@@ -51,12 +51,15 @@ class PictureEncoder(StreamingModule):
                 maps = layer(maps)
             return self._output(self.layers(maps.flatten(2)))
         step_bytes = self.largest_map() * inputs.shape[1] * inputs.element_size()
-        return in_chunks(self, inputs, num_steps=max(_CHUNK_BYTES // step_bytes, 1))
+        return in_chunks(self._advance, inputs, num_steps=max(_CHUNK_BYTES // step_bytes, 1))
 
     def advance(self, inputs: Float[Tensor, "T B C H W"], state: State = None) -> tuple[Float[Tensor, "T B D"], State]:
         """Spikes of the next T steps; the state holds the voltages of every layer."""
         self._require_eval()
         require_pictures(inputs, channels=self.in_channels, resolution=self.resolution)
+        return self._advance(inputs, state)
+
+    def _advance(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         maps_state, layers_state = state or (None, None)
         maps, maps_state = advance_all(self.map_layers(), inputs, maps_state)
         spikes, layers_state = advance_all(self.layers, maps.flatten(2), layers_state)

@@ -1,7 +1,7 @@
 """Modules that can be run in pieces: a chunk of steps and a state in, outputs and the next state out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -62,10 +62,10 @@ def advance_all(
     return inputs, tuple(states)
 
 
-def in_chunks(module: StreamingModule, inputs: Tensor, *, num_steps: int) -> Tensor:
+def in_chunks(advance: Callable[[Tensor, State], tuple[Tensor, State]], inputs: Tensor, *, num_steps: int) -> Tensor:
     """The whole sequence in chunks of so many steps: memory for one chunk, whatever T; the same answer."""
     outputs, state = [], None
     for start in range(0, len(inputs), num_steps):
-        output, state = module.advance(inputs[start : start + num_steps], state)
+        output, state = advance(inputs[start : start + num_steps], state)
         outputs.append(output)
     return torch.cat(outputs)

@@ -9,10 +9,11 @@ one warning in the log and `kernel_report` say so.
 
 from snnface.spiking.kernels.dispatch import (
     conv_layer,
-    full_product,
     kernel_report,
     neuron_layer,
     recurrent_layer,
+    spike_full_layer,
+    spike_product,
     use_kernel,
 )
 from snnface.spiking.neurons import LayerOutput
@@ -20,9 +21,10 @@ from snnface.spiking.neurons import LayerOutput
 __all__ = [
     "LayerOutput",
     "conv_layer",
-    "full_product",
     "kernel_report",
     "neuron_layer",
     "recurrent_layer",
+    "spike_full_layer",
+    "spike_product",
     "use_kernel",
 ]

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from snnface.errors import ConfigError, ShapeError
 
-__all__ = ["require_conv_layer", "require_neuron_layer", "require_recurrent_layer"]
+__all__ = ["require_conv_layer", "require_full_layer", "require_neuron_layer", "require_recurrent_layer"]
 
 
 def require_neuron_layer(
@@ -74,6 +74,27 @@ def require_conv_layer(
     _require(voltage, (inputs.shape[1], maps, *sizes), "the voltage")
     _require_pool(pool, sizes)
     _require_one_device(inputs, weight, leak, voltage, norm.weight)
+
+
+def require_full_layer(
+    inputs: Tensor, weight: Tensor, leak: Tensor | None = None, *, voltage: Tensor | None = None
+) -> None:
+    """Check the inputs and the weight of a full layer, and its neurons where they belong to it.
+
+    Raises:
+        ShapeError: if there is nothing to compute, or shapes do not fit each other.
+        ConfigError: if tensors lie on several devices.
+    """
+    _require_something(inputs, axes=3)
+    if inputs.ndim > 3 or weight.ndim != 2 or weight.shape[1] != inputs.shape[2]:
+        raise ShapeError(
+            f"a full layer's inputs must be [T, B, D] and its weight [O, D]; their shapes are {list(inputs.shape)} and "
+            f"{list(weight.shape)}."
+        )
+    if leak is not None:
+        _require_leak(leak, len(weight))
+    _require(voltage, (inputs.shape[1], len(weight)), "the voltage")
+    _require_one_device(inputs, weight, leak, voltage)
 
 
 def require_recurrent_layer(

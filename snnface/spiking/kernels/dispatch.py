@@ -15,10 +15,23 @@ from torch import Tensor, nn
 from snnface.errors import unknown_name
 from snnface.spiking import processes
 from snnface.spiking.kernels import reference
-from snnface.spiking.kernels.arguments import require_conv_layer, require_neuron_layer, require_recurrent_layer
+from snnface.spiking.kernels.arguments import (
+    require_conv_layer,
+    require_full_layer,
+    require_neuron_layer,
+    require_recurrent_layer,
+)
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
-__all__ = ["conv_layer", "full_product", "kernel_report", "neuron_layer", "recurrent_layer", "use_kernel"]
+__all__ = [
+    "conv_layer",
+    "kernel_report",
+    "neuron_layer",
+    "recurrent_layer",
+    "spike_full_layer",
+    "spike_product",
+    "use_kernel",
+]
 
 _NAMES = ("reference", "cpu", "cuda")
 _DTYPES = {
@@ -65,15 +78,17 @@ def conv_layer(
 ) -> LayerOutput:
     """Convolution, batch norm, neurons, max-pooling; see `reference.conv_layer`.
 
-    Inputs that need no gradient may take a path whose cost goes with the events, if this
-    machine has it: those of few channels, in training where most of them are zero, in
-    evaluation always, because a choice by the density of each piece would round whole
-    sequences and pieces differently; and in evaluation the spikes of a stream (`_one_stream`).
+    If this machine has them: small inputs in evaluation without gradient take the path for
+    spikes (`spike_layer`). Others of few channels that need no gradient may take one whose
+    cost goes with the events (`event_conv`): in training where most are zero, in evaluation always, because a
+    choice by the density of each piece would round whole sequences and pieces differently.
     """
     leak = _leak(leak, inputs)
     require_conv_layer(inputs, weight, leak, norm=norm, stride=stride, padding=padding, pool=pool, voltage=voltage)
-    event_driven = inputs.shape[2] <= _MAX_EVENT_CHANNELS or (small_inputs and not training and _one_stream(inputs))
-    event_driven &= _event_driven(inputs, weight, stride=stride, padding=padding, pool=pool)
+    if small_inputs and not training and _reads_spikes(inputs, weight, leak, norm.weight, norm.bias):
+        run = _loaded[_load("spike_layer", "spike_conv_layer")].spike_conv_layer
+        return run(inputs, weight, leak, config, norm=norm, stride=stride, padding=padding, pool=pool, voltage=voltage)
+    event_driven = _event_driven(inputs, weight, stride=stride, padding=padding, pool=pool)
     if event_driven and (not training or _sparse(inputs)):
         kernel = _loaded[_load("event_conv", "event_conv_layer")].event_conv_layer
     else:
@@ -109,14 +124,30 @@ def recurrent_layer(
     return kernel(currents, recurrent, leak, config, voltage=voltage, spikes=spikes)
 
 
-def full_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"] | None:
-    """inputs weight^T of a stream without gradient, at a cost that goes with the events; None where that cannot be."""
-    wanted = torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad)
-    by_type = torch.float64 if inputs.dtype == torch.float64 else torch.float32
-    if wanted or weight.dtype != by_type or not _one_stream(inputs) or not _for_events(inputs):
+def spike_full_layer(
+    inputs: Float[Tensor, "T B D"],
+    weight: Float[Tensor, "D2 D"],
+    leak: Float[Tensor, ""] | Float[Tensor, " D2"],
+    config: NeuronConfig,
+    *,
+    voltage: Float[Tensor, "B D2"] | None = None,
+) -> LayerOutput | None:
+    """Neurons whose currents are inputs weight^T, small whole numbers, without gradient; None where that cannot be."""
+    leak = _leak(leak, inputs)
+    require_full_layer(inputs, weight, leak, voltage=voltage)
+    if not _reads_spikes(inputs, weight, leak):
         return None
-    product: Callable[..., Tensor] = _loaded[_load("event_product", "event_product")].event_product
-    return product(inputs, weight)
+    run: Callable[..., LayerOutput] = _loaded[_load("spike_layer", "spike_full_layer")].spike_full_layer
+    return run(inputs, weight, leak, config, voltage=voltage)
+
+
+def spike_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"] | None:
+    """inputs weight^T of small whole numbers, without gradient; None where that cannot be."""
+    require_full_layer(inputs, weight)
+    if not _reads_spikes(inputs, weight):
+        return None
+    run: Callable[..., Tensor] = _loaded[_load("spike_layer", "spike_product")].spike_product
+    return run(inputs, weight)
 
 
 @contextmanager
@@ -138,7 +169,7 @@ def use_kernel(name: str | None) -> Iterator[None]:
 
 def kernel_report() -> dict[str, str]:
     """What is ready on this machine, what was asked for, and which kernels have run so far."""
-    report = {name: _missing(name) or "ready" for name in ("cpu", "event_conv", "cuda")}
+    report = {name: _missing(name) or "ready" for name in ("cpu", "event_conv", "spike_layer", "cuda")}
     return {"forced": _forced or "no", **report, "ran": ", ".join(sorted(_ran)) or "none"}
 
 
@@ -182,32 +213,31 @@ def _load(name: str, function: str) -> str:
 _load._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
+def _reads_spikes(inputs: Tensor, *parameters: Tensor) -> bool:
+    """Is there a kernel for spikes, and no gradient that it would have to give?
+
+    Nothing here may depend on how much there is of a sequence: its pieces round as the whole does.
+    """
+    if torch.is_grad_enabled() and any(values.requires_grad for values in (inputs, *parameters)):
+        return False
+    return _special("spike_layer", inputs)
+
+
 def _event_driven(inputs: Tensor, weight: Tensor, *, stride: int, padding: int, pool: int) -> bool:
     """Is there a kernel for events, and can it take this layer?"""
-    if (torch.is_grad_enabled() and inputs.requires_grad) or not _for_events(inputs):
+    if inputs.shape[2] > _MAX_EVENT_CHANNELS or (torch.is_grad_enabled() and inputs.requires_grad):
         return False
     side = weight.shape[2]
     if side % 2 == 0 or weight.shape[3] != side or padding != side // 2 or stride != 1 or pool > 2:
         return False
-    return side in _module("event_conv").KERNELS
+    return _special("event_conv", inputs) and side in _module("event_conv").KERNELS
 
 
-def _for_events(inputs: Tensor) -> bool:
-    """May kernels for events run on such inputs, and are there any?"""
+def _special(name: str, inputs: Tensor) -> bool:
+    """May this kernel for some inputs of the processor run on such ones?"""
     if _forced or inputs.device.type != "cpu" or torch.compiler.is_compiling():
         return False
-    return inputs.dtype in _DTYPES["cpu"] and _missing("event_conv") is None
-
-
-def _one_stream(inputs: Tensor) -> bool:
-    """Is this a single sample, in float32 or wider?
-
-    Its steps come one by one, too few for dense products to pay. Trained networks let 15 to 40 % of
-    the spikes through a pool, and with batches, or in bfloat16, dense products are faster from 10 %.
-    The rule looks at what all pieces of a sequence share, so that they round as the whole does.
-    """
-    in_autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    return inputs.shape[1] == 1 and inputs.dtype != torch.bfloat16 and not in_autocast
+    return inputs.dtype in _DTYPES["cpu"] and _missing(name) is None
 
 
 def _sparse(inputs: Tensor) -> bool:

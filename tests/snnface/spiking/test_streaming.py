@@ -90,6 +90,7 @@ def test_neurons_in_pieces(
     channels=st.sampled_from([2, 5, 11]),
     pool=st.sampled_from([1, 2]),
     stride=st.sampled_from([1, 2]),
+    small=st.booleans(),
     cuts=cuts,
     seed=st.integers(0, 99),
     kernel=KERNELS,
@@ -102,35 +103,36 @@ def test_convolution_in_pieces(
     channels: int,
     pool: int,
     stride: int,
+    small: bool,
     cuts: list[int],
     seed: int,
     kernel: str | None,
 ) -> None:
     torch.manual_seed(seed)
-    layer = SpikingConv2d(channels, 6, config, pool=pool, stride=stride)
+    layer = SpikingConv2d(channels, 6, config, pool=pool, stride=stride, small_inputs=small)
     moved(layer.norm)
     with use_kernel(kernel):
         require_equal_in_pieces(layer, torch.poisson(torch.full((steps, batch, channels, *size), 0.4)), cuts)
 
 
 @settings(max_examples=40)
-@given(st.sampled_from(CONFIGS), st.integers(1, 9), st.integers(1, 3), cuts, st.integers(0, 99), KERNELS)
+@given(st.sampled_from(CONFIGS), st.integers(1, 9), st.integers(1, 3), cuts, st.integers(0, 99), KERNELS, st.booleans())
 def test_full_layer_in_pieces(
-    config: NeuronConfig, steps: int, batch: int, cuts: list[int], seed: int, kernel: str | None
+    config: NeuronConfig, steps: int, batch: int, cuts: list[int], seed: int, kernel: str | None, small: bool
 ) -> None:
     torch.manual_seed(seed)
-    layer = SpikingLinear(300, 33, config, dropout=0.5)
+    layer = SpikingLinear(300, 33, config, dropout=0.5, small_inputs=small)
     with use_kernel(kernel):
         require_equal_in_pieces(layer, (torch.rand(steps, batch, 300) < 0.2).float(), cuts)
 
 
 @settings(max_examples=40)
-@given(st.sampled_from(CONFIGS), st.integers(1, 9), st.integers(1, 3), cuts, st.integers(0, 99), KERNELS)
+@given(st.sampled_from(CONFIGS), st.integers(1, 9), st.integers(1, 3), cuts, st.integers(0, 99), KERNELS, st.booleans())
 def test_recurrent_layer_in_pieces(
-    config: NeuronConfig, steps: int, batch: int, cuts: list[int], seed: int, kernel: str | None
+    config: NeuronConfig, steps: int, batch: int, cuts: list[int], seed: int, kernel: str | None, small: bool
 ) -> None:
     torch.manual_seed(seed)
-    layer = SpikingRecurrent(40, 23, config)
+    layer = SpikingRecurrent(40, 23, config, small_inputs=small)
     with use_kernel(kernel):
         require_equal_in_pieces(layer, (torch.rand(steps, batch, 40) < 0.4).float(), cuts)
 
@@ -155,14 +157,14 @@ def test_encoder_in_pieces(steps: int, batch: int, cuts: list[int], kernel: str 
         require_equal_in_pieces(encoder(), pictures(steps, batch), cuts)
 
 
-@pytest.mark.parametrize("kernel", [None, "reference"])
-def test_the_papers_encoder_in_pieces(kernel: str | None) -> None:
+@pytest.mark.parametrize(("kernel", "narrow"), [(None, False), (None, True), ("reference", False)])
+def test_the_papers_encoder_in_pieces(kernel: str | None, narrow: bool) -> None:
     torch.manual_seed(0)
     made = ConvSnn(
         ConvSnnConfig(neuron=NeuronConfig(threshold=0.3)), in_channels=2, resolution=Resolution(height=64, width=64)
     )
     inputs = torch.poisson(torch.full((7, 2, 2, 64, 64), 0.3), generator=torch.Generator().manual_seed(0))
-    with use_kernel(kernel):
+    with use_kernel(kernel), torch.autocast("cpu", torch.bfloat16, enabled=narrow):
         require_equal_in_pieces(made, inputs, [1, 3])
         with torch.no_grad():
             assert made(inputs).sum() > 10

@@ -57,21 +57,22 @@ struct Layer {
     Layer(const EventShape &s, const NeuronParams &p, const Events<R> &e, const R *weight, const R *scales,
           const R *shifts, const R *leaks, int64_t num_leaks, const R *v)
         : shape(s), neuron(p), events(e), start(v), num_groups((s.maps + MAPS<R> - 1) / MAPS<R>),
-          weights(num_groups * s.taps() * MAPS<R>), scale(num_groups * MAPS<R>), shift(scale.size()),
+          weights(num_groups * s.taps() * MAPS<R> + ALIGNMENT<R>), scale(num_groups * MAPS<R>), shift(scale.size()),
           leak(scale.size()) {
+        R *to = aligned(weights.data());
         for (int64_t o = 0; o < s.maps; ++o) {
             scale[o] = scales[o];
             shift[o] = shifts[o];
             leak[o] = leaks[num_leaks == 1 ? 0 : o];
             for (int64_t tap = 0; tap < s.taps(); ++tap)
-                weights[(o / MAPS<R> * s.taps() + along(tap)) * MAPS<R> + o % MAPS<R>] = weight[o * s.taps() + tap];
+                to[(o / MAPS<R> * s.taps() + along(tap)) * MAPS<R> + o % MAPS<R>] = weight[o * s.taps() + tap];
         }
     }
     int64_t along(int64_t tap) const {
         const int64_t kx = tap % shape.kernel;
         return tap - kx + shape.kernel - 1 - kx;
     }
-    const R *group_weights(int64_t group) const { return weights.data() + group * shape.taps() * MAPS<R>; }
+    const R *group_weights(int64_t group) const { return aligned(weights.data()) + group * shape.taps() * MAPS<R>; }
 };
 
 struct Tile {
@@ -203,7 +204,7 @@ void load_start(const Layer<R> &layer, const Tile &tile, int64_t first_map, R *v
 
 // One step of one vector of maps of a tile; adds to `tally` the spikes before pooling.
 template <class S, bool PLAIN>
-void advance(const Maps<Real<S>, PLAIN> &maps, const EventShape &shape, const Tile &tile, Real<S> *voltages,
+void advance(const Maps<Real<S>, PLAIN> maps, const EventShape &shape, const Tile &tile, Real<S> *voltages,
              Real<S> *currents, S *spikes, int64_t lanes, Mask<Real<S>> &tally) {
     typedef Real<S> R;
     const int64_t num_maps = shape.maps, rows = tile.rows(), columns = tile.columns();
@@ -253,8 +254,8 @@ int64_t forward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t grou
     constexpr int L = Lanes<R>::count;
     const EventShape &shape = layer.shape;
     const int64_t size = tile.rows() * tile.columns() * MAPS<R>, first_map = group * MAPS<R>;
-    work.assign(2 * size + tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R>, R(0));
-    R *voltages = work.data(), *before = voltages + size, *currents = before + size;
+    work.assign(2 * size + tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R> + ALIGNMENT<R>, R(0));
+    R *voltages = aligned(work.data()), *before = voltages + size, *currents = before + size;
     load_start(layer, tile, first_map, voltages);
     const int64_t plane = shape.pooled_height() * shape.pooled_width() * shape.maps;
     spikes += tile.sample * plane + first_map +
@@ -319,9 +320,9 @@ struct Records {
         size = tile.rows() * tile.columns() * MAPS<R>;
         const int64_t field = tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R>;
         const int64_t small = 2 * size + 2 * field + shape.taps() * MAPS<R>;
-        const size_t needed = small + size * shape.steps * (keeps_currents ? 2 : 1);
+        const size_t needed = small + size * shape.steps * (keeps_currents ? 2 : 1) + ALIGNMENT<R>;
         if (memory.size() < needed) memory.resize(needed);
-        start = memory.data();
+        start = aligned(memory.data());
         carried = start + size;
         currents = carried + size;
         gradients = currents + field;

@@ -46,8 +46,8 @@ int64_t scan(const EventShape &shape, const S *inputs, bool innermost, uint64_t 
             if (innermost)
                 for_nonzero(from + run * channels, channels, [&](int64_t c) { row[c * words] |= bit; });
             else
-                for_nonzero(from + run * layout.channel, shape.width,
-                            [&](int64_t x) { row[x >> 6] |= uint64_t(1) << (x & 63); });
+                for_marks(from + run * layout.channel, shape.width,
+                          [&](int64_t x, uint64_t found) { row[x >> 6] |= found << (x & 63); });
         }
     });
     int64_t total = 0;

@@ -10,6 +10,10 @@
 #include <cstring>
 #include <limits>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 namespace snnface {
 
 #if defined(__AVX512F__)
@@ -118,29 +122,57 @@ inline void store_some(S *to, Vec<Real<S>> x, int n) {
     std::memcpy(to, padded, n * sizeof(S));
 }
 
+// The first number from here on that begins a vector; allow `ALIGNMENT` more. Vectors that lie across two cache lines
+// cost twice.
+template <class R>
+constexpr int64_t ALIGNMENT = VECTOR_BYTES / sizeof(R);
+template <class R>
+inline R *aligned(R *from) {
+    const uintptr_t past = reinterpret_cast<uintptr_t>(from) % VECTOR_BYTES;
+    return from + (VECTOR_BYTES - past) % VECTOR_BYTES / sizeof(R);
+}
+
 // ---- numbers that are not zero ----
 
-// The lanes that are not zero, as bits.
+// The highest bits of all lanes, side by side.
 template <class R>
-inline uint32_t nonzero_lanes(Vec<R> values) {
+inline uint32_t sign_bits(Mask<R> lanes) {
+#if defined(__AVX512DQ__)
+    if constexpr (sizeof(R) == 4) return _mm512_movepi32_mask((__m512i)lanes);
+    else return _mm512_movepi64_mask((__m512i)lanes);
+#elif defined(__AVX__) && !defined(__AVX512F__)
+    if constexpr (sizeof(R) == 4) return _mm256_movemask_ps((__m256)lanes);
+    else return _mm256_movemask_pd((__m256d)lanes);
+#else
     constexpr int L = Lanes<R>::count;
     Mask<R> place;
     for (int lane = 0; lane < L; ++lane) place[lane] = int64_t(1) << lane;
-    const Mask<R> found = (values != R(0)) & place;
+    const Mask<R> found = (lanes < 0) & place;
     uint32_t bits = 0;
     for (int lane = 0; lane < L; ++lane) bits |= uint32_t(found[lane]);
     return bits;
+#endif
+}
+// The lanes that are not zero, as bits.
+template <class R>
+inline uint32_t nonzero_lanes(Vec<R> values) {
+    return sign_bits<R>(values != R(0));
 }
 
+// Calls use(i, bits) for every vector of a run, with a bit for each of the numbers from i that is not zero.
+template <class S, class Use>
+inline void for_marks(const S *run, int64_t length, Use use) {
+    typedef Real<S> R;
+    constexpr int L = Lanes<R>::count;
+    for (int64_t i = 0; i < length; i += L)
+        use(i, nonzero_lanes<R>(length - i >= L ? load(run + i) : load_some(run + i, int(length - i))));
+}
 // Calls use(i) for every number of a run that is not zero.
 template <class S, class Use>
 inline void for_nonzero(const S *run, int64_t length, Use use) {
-    typedef Real<S> R;
-    constexpr int L = Lanes<R>::count;
-    for (int64_t i = 0; i < length; i += L) {
-        const Vec<R> values = length - i >= L ? load(run + i) : load_some(run + i, int(length - i));
-        for (uint32_t bits = nonzero_lanes<R>(values); bits; bits &= bits - 1) use(i + __builtin_ctz(bits));
-    }
+    for_marks(run, length, [&](int64_t first, uint32_t bits) {
+        for (; bits; bits &= bits - 1) use(first + __builtin_ctz(bits));
+    });
 }
 
 // ---- exp(x) for x <= 0, to about one unit in the last place ----

@@ -13,15 +13,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from snnface.errors import ConfigError
+from snnface.errors import ConfigError, ShapeError
 from snnface.spiking import NeuronConfig
 from snnface.spiking.kernels import (
     conv_layer,
     dispatch,
-    full_product,
     kernel_report,
     neuron_layer,
     reference,
+    spike_full_layer,
+    spike_product,
     use_kernel,
 )
 
@@ -45,7 +46,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def install(monkeypatch: pytest.MonkeyPatch, **modules: object) -> None:
     """Put these kernels in place of the real ones."""
-    known = {"reference": reference, "cpu": None, "event_conv": None, "cuda": None, **modules}
+    known = {"reference": reference, "cpu": None, "event_conv": None, "spike_layer": None, "cuda": None, **modules}
 
     def module(name: str) -> object:
         if known[name] is None:
@@ -58,11 +59,19 @@ def install(monkeypatch: pytest.MonkeyPatch, **modules: object) -> None:
 def kernel(calls: list[str], name: str, reason: str | None = None, **extra: object) -> SimpleNamespace:
     def run(*arguments: object, **settings: object) -> object:
         calls.append(name)
+        if name == "spike_layer" and arguments[1].ndim == 2:  # type: ignore[attr-defined]
+            return None
         if isinstance(arguments[1], Tensor) and arguments[1].ndim == 4:
             return reference.conv_layer(*arguments, **settings)  # type: ignore[arg-type]
         return reference.neuron_layer(*arguments, **settings)  # type: ignore[arg-type]
 
-    functions = {"neuron_layer": run, "conv_layer": run, "event_conv_layer": run, "KERNELS": (1, 3, 5)}
+    functions = {
+        "neuron_layer": run,
+        "conv_layer": run,
+        "event_conv_layer": run,
+        "spike_conv_layer": run,
+        "KERNELS": (1, 3, 5),
+    }
     return SimpleNamespace(unavailable=lambda: reason, **{**functions, **extra})
 
 
@@ -149,6 +158,7 @@ def run_conv(
     pool: int = 2,
     stride: int = 1,
     small_inputs: bool = False,
+    learns: bool = True,
 ) -> None:
     weight = torch.randn(3, inputs.shape[2], kernel_size, kernel_size)
     conv_layer(
@@ -156,7 +166,7 @@ def run_conv(
         weight,
         LEAK,
         NeuronConfig(),
-        norm=nn.BatchNorm2d(3),
+        norm=nn.BatchNorm2d(3).requires_grad_(learns),
         stride=stride,
         padding=kernel_size // 2,
         pool=pool,
@@ -182,61 +192,75 @@ WIDE = DENSE.repeat(1, 1, 5, 1, 1)
         (SPARSE, {"stride": 2}, "cpu"),
         (SPARSE, {"pool": 3}, "cpu"),
         (SPARSE.repeat(1, 1, 5, 1, 1), {}, "cpu"),
-        # Spikes of many channels: in evaluation, of a single sample.
-        (WIDE, {"training": False, "small_inputs": True}, "event_conv"),
-        (WIDE.repeat(1, 2, 1, 1, 1), {"training": False, "small_inputs": True}, "cpu"),
-        (WIDE, {"training": False}, "cpu"),
-        (WIDE, {"small_inputs": True}, "cpu"),
+        # Spikes, in evaluation.
+        (WIDE, {"training": False, "small_inputs": True, "learns": False}, "spike_layer"),
+        (DENSE, {"training": False, "small_inputs": True, "learns": False, "stride": 2, "pool": 3}, "spike_layer"),
+        (WIDE, {"training": False, "small_inputs": True}, "cpu"),
+        (WIDE.clone().requires_grad_(), {"training": False, "small_inputs": True, "learns": False}, "cpu"),
+        (WIDE, {"training": False, "learns": False}, "cpu"),
+        (WIDE, {"small_inputs": True, "learns": False}, "cpu"),
         (SPARSE.clone().requires_grad_(), {}, "cpu"),
     ],
 )
-def test_sparse_inputs_of_few_channels_take_the_path_of_events(
+def test_inputs_that_need_no_gradient_take_the_path_of_events_or_of_spikes(
     monkeypatch: pytest.MonkeyPatch, inputs: Tensor, settings: dict[str, int], expected: str
 ) -> None:
     calls: list[str] = []
     events = kernel(calls, "event_conv", MAX_DENSITY=0.2)
-    install(monkeypatch, cpu=kernel(calls, "cpu"), event_conv=events)
+    install(monkeypatch, cpu=kernel(calls, "cpu"), event_conv=events, spike_layer=kernel(calls, "spike_layer"))
     run_conv(inputs, **settings)  # type: ignore[arg-type]
     assert calls == [expected]
     assert kernel_report()["ran"] == expected
 
 
-def test_spikes_that_meet_bfloat16_weights_are_convolved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spikes_take_their_path_under_autocast_and_where_a_gradient_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    install(monkeypatch, cpu=kernel(calls, "cpu"), event_conv=kernel(calls, "event_conv"))
+    install(monkeypatch, cpu=kernel(calls, "cpu"), spike_layer=kernel(calls, "spike_layer"))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        run_conv(WIDE, training=False, small_inputs=True)
-    assert calls == ["cpu"]
+        run_conv(WIDE.requires_grad_(), training=False, small_inputs=True)
+    assert calls == ["spike_layer"]
 
 
-PRODUCT = torch.tensor([[[0.0, 2.0]]]), torch.tensor([[1.0, 3.0]], requires_grad=True)
+INPUTS, WEIGHT = torch.tensor([[[0.0, 2.0]]]), torch.tensor([[1.0, 3.0]], requires_grad=True)
 
 
-def test_full_layers_without_gradient_add_what_the_events_reach() -> None:
-    inputs, weight = PRODUCT
-    with torch.no_grad():
-        products = full_product(inputs, weight)
-    if kernel_report()["event_conv"] != "ready":
+def test_full_layers_without_gradient_add_up_what_the_spikes_reach() -> None:
+    if kernel_report()["spike_layer"] != "ready":
         pytest.skip("no compiled kernels")
+    with torch.no_grad():
+        products = spike_product(INPUTS, WEIGHT)
+        output = spike_full_layer(INPUTS, WEIGHT, LEAK, NeuronConfig())
     assert products is not None
+    assert output is not None
     assert products.tolist() == [[[6]]]
+    assert output.spikes.tolist() == [[[1]]]
+    assert kernel_report()["ran"] == "spike_layer"
 
 
-def test_full_layers_that_learn_are_matrix_products() -> None:
-    inputs, weight = PRODUCT
-    assert full_product(inputs, weight) is None
+def test_full_layers_that_learn_or_are_forced_have_no_path_for_spikes() -> None:
+    assert spike_product(INPUTS, WEIGHT) is None
+    assert spike_full_layer(INPUTS, WEIGHT, LEAK, NeuronConfig()) is None
     with torch.no_grad(), use_kernel("cpu"):
-        assert full_product(inputs, weight) is None
+        assert spike_product(INPUTS, WEIGHT) is None
     with torch.no_grad():
-        assert full_product(inputs, weight.bfloat16()) is None
+        assert spike_product(INPUTS.half(), WEIGHT) is None
 
 
-def test_full_layers_of_batches_and_in_bfloat16_are_matrix_products() -> None:
-    inputs, weight = PRODUCT
-    with torch.no_grad():
-        assert full_product(inputs.repeat(1, 2, 1), weight) is None
-        with torch.autocast("cpu", torch.bfloat16):
-            assert full_product(inputs, weight) is None
+@pytest.mark.parametrize(
+    ("inputs", "weight", "voltage"),
+    [
+        (torch.ones(2, 1, 3), WEIGHT, None),
+        (torch.ones(2, 1, 2, 1), WEIGHT, None),
+        (INPUTS, WEIGHT[0], None),
+        (INPUTS, WEIGHT, torch.zeros(2, 1)),
+        (INPUTS[:0], WEIGHT, None),
+    ],
+)
+def test_full_layers_check_shapes_before_they_read_memory(
+    inputs: Tensor, weight: Tensor, voltage: Tensor | None
+) -> None:
+    with torch.no_grad(), pytest.raises(ShapeError, match=r"full layer's inputs|voltage must|at least one step"):
+        spike_full_layer.__wrapped__(inputs, weight, LEAK, NeuronConfig(), voltage=voltage)
 
 
 def test_a_kernel_by_name_has_no_event_path(monkeypatch: pytest.MonkeyPatch) -> None:

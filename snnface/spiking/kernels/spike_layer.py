@@ -1,0 +1,239 @@
+"""Layers that read spikes, without gradient: sums of weights, no multiplication.
+
+Four inputs that are 0 or 1 are a number below 16, and the sums of the weights for each of the
+16 stand in a table: one addition does the work of four multiplications, in the precision of
+the weights. Larger whole numbers, up to 255, are summed bit by bit.
+
+Every sum is made in one order, and what is absent changes no bit of it (`spike_layer.cpp`): results
+depend neither on the number of threads, nor on how time is cut, nor on what else is in the batch.
+Currents are those of the reference to rounding, but for weights that are no finite numbers:
+these matter only where a spike meets them (0 * inf is not added).
+
+Under `torch.autocast` only the spikes are in its type; weights and currents are float32.
+"""
+
+import ctypes
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
+
+from snnface.errors import DataError
+from snnface.spiking.kernels import batch_norm
+from snnface.spiking.kernels.cpu.compiler import unavailable
+from snnface.spiking.kernels.cpu.native import call, channels_last, number_type
+from snnface.spiking.kernels.cpu.neuron_layer import empty_pictures, pooled_sizes
+from snnface.spiking.kernels.cpu.parameters import neuron_params
+from snnface.spiking.kernels.options import options_of
+from snnface.spiking.neurons import LayerOutput, NeuronConfig
+
+__all__ = ["spike_conv_layer", "spike_full_layer", "spike_product", "unavailable"]
+
+
+def spike_conv_layer(
+    inputs: Float[Tensor, "T B C H W"],
+    weight: Float[Tensor, "O C k1 k2"],
+    leak: Float[Tensor, ""] | Float[Tensor, " O"],
+    config: NeuronConfig,
+    *,
+    norm: nn.BatchNorm2d,
+    stride: int = 1,
+    padding: int = 0,
+    pool: int = 1,
+    voltage: Float[Tensor, "B O H2 W2"] | None = None,
+) -> LayerOutput:
+    """Convolution, batch norm in its running statistics, neurons over T steps, max-pooling; see `reference.conv_layer`.
+
+    Raises:
+        DataError: if an input is no whole number from 0 to 255.
+    """
+    stored = _stored(inputs)
+    affine = batch_norm.affine_of(*batch_norm.running_statistics(norm), norm.weight, norm.bias, norm.eps)
+    geometry = [stride, padding, pool]
+    sums = _Sums.of(inputs, weight, number_type(stored), geometry, given=(inputs, weight))
+    return _neurons(sums, leak, config, affine, voltage, stored)
+
+
+def spike_full_layer(
+    inputs: Float[Tensor, "T B D"],
+    weight: Float[Tensor, "D2 D"],
+    leak: Float[Tensor, ""] | Float[Tensor, " D2"],
+    config: NeuronConfig,
+    *,
+    voltage: Float[Tensor, "B D2"] | None = None,
+) -> LayerOutput:
+    """Full weight matrix, neurons over T steps.
+
+    Raises:
+        DataError: if an input is no whole number from 0 to 255.
+    """
+    stored = _stored(inputs)
+    start = None if voltage is None else _as_row(voltage[None])[0]
+    output = _neurons(_row_sums(inputs, weight), leak, config, None, start, stored)
+    return LayerOutput(_from_row(output.spikes), _from_row(output.voltage[None])[0], output.num_spikes)
+
+
+def spike_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"]:
+    """inputs weight^T.
+
+    Raises:
+        DataError: if an input is no whole number from 0 to 255.
+    """
+    sums = _row_sums(inputs, weight)
+    products = torch.empty(*inputs.shape[:2], len(weight), dtype=sums.real)
+    call("spike_sums", sums.real, sums.shape, sums.words, sums.planes, sums.weights, products)
+    return products
+
+
+# ---- a full layer is a convolution of 1 x 1 over a row of samples ----
+
+
+def _as_row(values: Tensor) -> Tensor:
+    """[T, B, D] -> [T, 1, D, 1, B]"""
+    return values.movedim(1, 2)[:, None, :, None]
+
+
+def _from_row(values: Tensor) -> Tensor:
+    return values[:, 0, :, 0].movedim(2, 1)
+
+
+def _row_sums(inputs: Tensor, weight: Tensor) -> "_Sums":
+    real = number_type(_stored(inputs))
+    return _Sums.of(_as_row(inputs), weight[:, :, None, None], real, [1, 0, 1], given=(inputs, weight))
+
+
+# ---- calling the kernels ----
+
+
+def _stored(inputs: Tensor) -> torch.dtype:
+    """What spikes are stored in."""
+    is_cast = torch.is_autocast_enabled("cpu") and inputs.dtype != torch.float64
+    return torch.get_autocast_dtype("cpu") if is_cast else inputs.dtype
+
+
+class _Shape(ctypes.Structure):
+    """`struct SpikeShape` of spike_layer.cpp."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in (
+            *("steps", "batch", "height", "width", "channels", "maps", "kernel_height", "kernel_width"),
+            *("stride", "padding", "pool", "lanes", "threads"),
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sums:
+    """A convolution that is ready to be summed.
+
+    Attributes:
+        real: what is summed, and how.
+        sizes: rows and columns that it gives.
+        words: the inputs, a bit each, for each of the bits `planes` that occur in them.
+        weights: see `_arranged`.
+    """
+
+    shape: _Shape
+    real: torch.dtype
+    sizes: tuple[int, ...]
+    words: Tensor
+    planes: int
+    weights: Tensor
+
+    @classmethod
+    def of(
+        cls, inputs: Tensor, weight: Tensor, real: torch.dtype, geometry: list[int], *, given: tuple[Tensor, Tensor]
+    ) -> "_Sums":
+        """Of inputs [T, B, C, H, W] and a weight [O, C, k1, k2], views of what was given.
+
+        Args:
+            geometry: stride, padding and pool.
+        """
+        stride, padding, _ = geometry
+        steps, batch, channels, *rest = inputs.shape
+        maps, _, *kernel = weight.shape
+        sizes = tuple((size + 2 * padding - side) // stride + 1 for size, side in zip(rest, kernel, strict=True))
+        lanes = _lanes(maps, real)
+        shape = _Shape(steps, batch, *rest, channels, maps, *kernel, *geometry, lanes, torch.get_num_threads())
+        words, planes = _packed(inputs, shape)
+        if planes < 0:
+            raise _broken_promise(given[0])
+        weights = _arranged(weight, given[1], real)
+        return cls(shape=shape, real=real, sizes=sizes, words=words, planes=planes, weights=weights)
+
+
+def _packed(inputs: Tensor, shape: _Shape) -> tuple[Tensor, int]:
+    """A bit of every input, for each bit that occurs; and which bits occur, or -1 if they are no small numbers."""
+    dense = channels_last(inputs, first=2)
+    steps, batch, channels, *sizes = inputs.shape
+    size = -(-channels // 32), steps * batch, *sizes
+    words, seen = torch.empty(1, *size, dtype=torch.int64), torch.empty((), dtype=torch.int64)
+    call("spike_pack", inputs.dtype, shape, dense, 0, words, seen)
+    planes = int(seen)
+    if planes > 1:
+        present = [plane for plane in range(8) if planes >> plane & 1]
+        words = torch.empty(len(present), *size, dtype=torch.int64)
+        for plane, to in zip(present, words, strict=True):
+            call("spike_pack", inputs.dtype, shape, dense, plane, to, seen)
+    return words, planes
+
+
+def _broken_promise(inputs: Tensor) -> DataError:
+    place = (~((inputs >= 0) & (inputs <= 255) & (inputs == inputs.round()))).nonzero()[0].tolist()
+    return DataError(
+        "a layer built with small_inputs reads whole numbers from 0 to 255; it was given "
+        f"{float(inputs[tuple(place)])} at {place}. Build it without small_inputs, or give it spikes."
+    )
+
+
+def _neurons(
+    sums: _Sums,
+    leak: Tensor,
+    config: NeuronConfig,
+    affine: tuple[Tensor, Tensor] | None,
+    voltage: Tensor | None,
+    stored: torch.dtype,
+) -> LayerOutput:
+    shape, real = sums.shape, sums.real
+    spikes = empty_pictures((shape.steps, shape.batch), shape.maps, pooled_sizes(sums.sizes, shape.pool), stored)
+    after = empty_pictures((shape.batch,), shape.maps, sums.sizes, real)
+    count = torch.empty((), dtype=torch.float64)
+    start = None if voltage is None else channels_last(voltage.to(real), first=1)
+    leak = leak.to(real).contiguous()
+    scale, shift = (None, None) if affine is None else (values.to(real).contiguous() for values in affine)
+    neurons = neuron_params(options_of(config))
+    weights = sums.words, sums.planes, sums.weights
+    call("spike_layer", stored, shape, neurons, *weights, leak, leak.numel(), scale, shift, start, spikes, after, count)
+    return LayerOutput(spikes, after, count)
+
+
+# ---- weights ----
+
+
+def _lanes(maps: int, real: torch.dtype) -> int:
+    """Maps that are summed together: vectors of 128 bytes, or of 64 where that is enough."""
+    return (128 if maps * real.itemsize > 64 else 64) // real.itemsize
+
+
+_kept: MutableMapping[Tensor, tuple[tuple[int, int, torch.dtype], Tensor]] = WeakIdKeyDictionary()
+
+
+def _arranged(weight: Tensor, owner: Tensor, real: torch.dtype) -> Tensor:
+    """The weights [O, C, k1, k2] as [slices of maps][k1][k2][words * 32][lanes]; made again when they have changed."""
+    if owner.is_inference():
+        return _arrange(weight, real)
+    state = owner.data_ptr(), owner._version, real
+    if owner not in _kept or _kept[owner][0] != state:
+        _kept[owner] = state, _arrange(weight, real)
+    return _kept[owner][1]
+
+
+def _arrange(weight: Tensor, real: torch.dtype) -> Tensor:
+    maps, channels, *_ = weight.shape
+    lanes = _lanes(maps, real)
+    padded = nn.functional.pad(weight.detach().to(real), (0, 0, 0, 0, 0, -channels % 32, 0, -maps % lanes))
+    return padded.reshape(-1, lanes, *padded.shape[1:]).permute(0, 3, 4, 2, 1).contiguous()
