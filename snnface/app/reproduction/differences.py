@@ -1,0 +1,67 @@
+"""How a recipe differs from the paper's, in words: found by comparing the two, so that nothing is left out."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from snnface.app.filmed_faces import FilmedFacesConfig, RecordedFolder
+from snnface.app.recipes import Recipe
+from snnface.config import to_json
+
+__all__ = ["data_in_words", "data_name", "differences"]
+
+NO_SETTINGS = frozenset({"name", "source", "data"})
+
+
+def differences(recipe: Recipe, paper: Recipe) -> tuple[str, ...]:
+    """Every setting of `recipe` that is not the paper's, one sentence each; the data are told by `data_in_words`."""
+    ours, theirs = json.loads(to_json(recipe)), json.loads(to_json(paper))
+    return tuple(
+        sentence for name in ours if name not in NO_SETTINGS for sentence in _compared(name, ours[name], theirs[name])
+    )
+
+
+def data_name(recipe: Recipe, dataset: str) -> str:
+    """What the data are called in a cell: synthetic people as such, all else by the data set's own name."""
+    data = recipe.data
+    if isinstance(data, FilmedFacesConfig) and not isinstance(data.source, RecordedFolder):
+        return f"synthetic ({data.source.name})"
+    return dataset
+
+
+def data_in_words(recipe: Recipe) -> str:
+    """What the recipe is run on: who, how many, before which camera, cut to what."""
+    data = recipe.data
+    if not isinstance(data, FilmedFacesConfig):
+        return f"{getattr(data, 'dataset', 'synthetic faces')}"
+    if isinstance(data.source, RecordedFolder):
+        return "recordings of a folder"
+    source = data.source
+    camera = data.events or data.frames or "no camera"
+    size = {"davis": source.davis, "davis_frames": source.davis, "evk4": source.evk4, "rgb": source.rgb}[camera]
+    asked = f", {len(source.action_units)} action units" if source.action_units else ""
+    cut = f", {data.crop.size} x {data.crop.size} pixels of the face" if data.crop is not None else ""
+    return (
+        f"synthetic people ({source.name!r}): {source.num_identities} of them{asked}, {source.num_takes} takes of "
+        f"{source.clip_ms / 1000:g} s, {camera} of {size.width} x {size.height}{cut}"
+    )
+
+
+def _compared(path: str, ours: Any, theirs: Any) -> Iterator[str]:
+    if ours == theirs:
+        return
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.get("type") == theirs.get("type"):
+        for key, value in ours.items():
+            yield from _compared(f"{path}.{key}", value, theirs.get(key))
+    else:
+        yield f"{path}: {_in_words(ours)} here, {_in_words(theirs)} in the paper's."
+
+
+def _in_words(value: Any) -> str:
+    """A config by its name and numbers, a list by its entries."""
+    if isinstance(value, dict):
+        settings = ", ".join(f"{key} {_in_words(entry)}" for key, entry in value.items() if key != "type")
+        return f"{str(value.get('type', '')).removesuffix('Config')}({settings})"
+    if isinstance(value, list):
+        return f"({', '.join(map(_in_words, value))})"
+    return "none" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""The papers' numbers, as printed: one file a paper."""
