@@ -140,7 +140,7 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 # A program of its own, because its processes are killed. Each job takes a while, and writes
-# through a temporary file that stays incomplete for most of that time.
+# through a temporary file that stays incomplete for most of that time. While it is held, the run cannot come to its end.
 PROGRAM = textwrap.dedent(
     """
     import os, signal, sys, time
@@ -156,6 +156,8 @@ PROGRAM = textwrap.dedent(
             for letter in "abcdef" + path.name:
                 file.write(letter)
                 file.flush()
+                time.sleep(0.03)
+            while int(path.stem) > 5 and (path.parent.parent / "held").exists():
                 time.sleep(0.03)
 
     if __name__ == "__main__":
@@ -193,7 +195,8 @@ def wait_for(folder: Path, num_files: int) -> None:
 def test_a_run_stopped_in_the_middle_is_continued_to_the_same_files(
     tmp_path: Path, program: list[str], how: signal.Signals
 ) -> None:
-    out = tmp_path / "out"
+    out, held = tmp_path / "out", tmp_path / "held"
+    held.touch()
     with subprocess.Popen(program, start_new_session=True, stderr=subprocess.DEVNULL) as running:
         wait_for(out, 2)
         os.killpg(running.pid, how)
@@ -201,6 +204,7 @@ def test_a_run_stopped_in_the_middle_is_continued_to_the_same_files(
     complete = {name for name in contents(out) if not name.startswith(".")}
     assert 2 <= len(complete) < 12
     assert {name: text for name, text in contents(out).items() if name in complete}.items() <= EXPECTED.items()
+    held.unlink()
     again = subprocess.run(program, capture_output=True, text=True, check=True)
     assert again.stdout.strip() == str(len(complete))
     assert contents(out) == EXPECTED
