@@ -140,7 +140,8 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 # A program of its own, because its processes are killed. Each job takes a while, and writes
-# through a temporary file that stays incomplete for most of that time. While it is held, the run cannot come to its end.
+# through a temporary file that stays incomplete for most of that time. While it is held, the run
+# cannot come to its end.
 PROGRAM = textwrap.dedent(
     """
     import os, signal, sys, time

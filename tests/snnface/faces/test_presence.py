@@ -67,7 +67,7 @@ def test_known_faces_come_back_from_their_file(tmp_path: Path) -> None:
 
 def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "faces.safetensors"
-    with pytest.raises(CheckpointError, match="there is no .*faces.safetensors: .* validation subjects"):
+    with pytest.raises(CheckpointError, match=r"there is no .*faces\.safetensors: .* validation subjects"):
         load_known_faces(path)
     path.write_bytes(b"no layouts")
     with pytest.raises(CheckpointError, match="should hold the layouts"):
