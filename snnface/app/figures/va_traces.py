@@ -15,7 +15,8 @@ from snnface.tasks.valence_arousal import DIMENSIONS
 
 __all__ = ["VaTrace", "va_traces"]
 
-COLUMN_PX, ROW_PX, PICTURES_PX = 330, 170, 56
+# Four clips fit across a page.
+COLUMN_PX, ROW_PX, PICTURES_PX = 205, 170, 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
