@@ -48,7 +48,9 @@ def _against_trivial(table: Table, outcome: TableOutcome) -> Iterator[str]:
             for row in part.rows:
                 found = outcome.row(row.label)
                 trivial = {
-                    name: scores[column.metric] for name, scores in found.trivial.items() if column.metric in scores
+                    name: scores[column.metric]
+                    for name, scores in found.trivial.items()
+                    if name in TRIVIAL_OR_CHANCE and column.metric in scores
                 }
                 if column.metric in found.ours and trivial:
                     yield _of_row(found, column, trivial)

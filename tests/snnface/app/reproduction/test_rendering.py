@@ -127,6 +127,13 @@ def test_a_network_that_loses_to_a_constant_is_called_out() -> None:
     assert told[2] == "SNN: Accuracy 10.0 is NOT better than the best trivial predictor (constant, 12.5)."
 
 
+def test_what_a_rule_gives_on_the_truth_is_no_trivial_predictor() -> None:
+    row = OUTCOME.rows[0]
+    ideal = replace(row, trivial={**row.trivial, "truth": {"top1": Measure(0.99, (0.98, 1.0))}})
+    told = findings(TABLE, replace(OUTCOME, rows=(ideal, *OUTCOME.rows[1:])))
+    assert told == findings(TABLE, OUTCOME)
+
+
 def test_claims_of_rows_that_were_not_run_say_nothing() -> None:
     quoted = replace(OUTCOME.rows[0], ours={}, trivial={}, run="")
     assert len(findings(TABLE, replace(OUTCOME, rows=(quoted, *OUTCOME.rows[1:])))) == 1
