@@ -1,5 +1,6 @@
 """How the operations of a part of an ANN add up, call by call: convolutions, linear layers, LSTMs, attention."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from hardware.ann_layer_operations import ANN_QUANTITIES, AnnLayerOperations
 from hardware.fan_out import conv_fan_out, weights_per_tap
 
-__all__ = ["COUNTED", "AttentionCounter", "Counter", "counter_of"]
+__all__ = ["COUNTED", "AttentionCounter", "Counter", "LayerCounter", "counter_of"]
 
 _Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 COUNTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.LSTM)
@@ -30,10 +31,6 @@ class Counter:
     def start_sample(self) -> None:
         self.samples.append(dict.fromkeys(ANN_QUANTITIES, 0))
 
-    def add(self, inputs: Tensor, outputs: Tensor) -> None:
-        """One call of the part."""
-        raise NotImplementedError
-
     def layer_operations(self, name: str) -> AnnLayerOperations:
         return AnnLayerOperations(
             name=name,
@@ -53,14 +50,22 @@ class Counter:
             self.samples[-1][name] += number
 
 
-def counter_of(layer: _Conv | nn.Linear | nn.LSTM) -> Counter:
+class LayerCounter(Counter, ABC):
+    """The counts of a layer with weights."""
+
+    @abstractmethod
+    def add(self, inputs: Tensor, outputs: Tensor) -> None:
+        """One call of the layer."""
+
+
+def counter_of(layer: _Conv | nn.Linear | nn.LSTM) -> LayerCounter:
     """The counter of a layer of one of the kinds in `COUNTED`."""
     if isinstance(layer, nn.Linear):
         return _LinearCounter(layer)
     return _LstmCounter(layer) if isinstance(layer, nn.LSTM) else _ConvCounter(layer)
 
 
-class _LinearCounter(Counter):
+class _LinearCounter(LayerCounter):
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__("Linear", list(layer.parameters()))
         self._layer = layer
@@ -79,7 +84,7 @@ class _LinearCounter(Counter):
         )
 
 
-class _ConvCounter(Counter):
+class _ConvCounter(LayerCounter):
     def __init__(self, layer: _Conv) -> None:
         super().__init__(type(layer).__name__, list(layer.parameters()))
         self._layer = layer
@@ -115,7 +120,7 @@ class _ConvCounter(Counter):
         return self._fan_outs[shape]
 
 
-class _LstmCounter(Counter):
+class _LstmCounter(LayerCounter):
     """Every step multiplies all weights once. Zeros among the layer's own inputs, and the hidden state of zeros at the
     start, are what "effective" leaves out; hidden states behind gates are taken as never zero."""
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
-from hardware.ann_counters import COUNTED, AttentionCounter, Counter, counter_of
+from hardware.ann_counters import COUNTED, AttentionCounter, Counter, LayerCounter, counter_of
 from hardware.ann_layer_operations import ANN_QUANTITIES, AnnLayerOperations
 from hardware.operation_counts import Statistic, bootstrap_statistic
 from snnface.errors import DataError, ShapeError
@@ -55,10 +55,10 @@ def count_ann_operations(module: nn.Module, inputs: Tensor, *, batch_axis: int) 
         raise ShapeError(f"counting needs at least one sample along axis {batch_axis}; got {list(inputs.shape)}.")
     layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, COUNTED)}
     attention = AttentionCounter()
-    counters: dict[str, Counter] = {name: counter_of(layer) for name, layer in layers.items()} | {ATTENTION: attention}
+    of_layers = {name: counter_of(layer) for name, layer in layers.items()}
+    counters: dict[str, Counter] = {**of_layers, ATTENTION: attention}
     order: list[str] = []
-    watching = _watching(layers, counters, order), _WatchedAttention(attention, order)
-    with _eval_mode(module), watching[0], watching[1], torch.no_grad():
+    with _eval_mode(module), _watching(layers, of_layers, order), _WatchedAttention(attention, order), torch.no_grad():
         for sample in range(inputs.shape[batch_axis]):
             for counter in counters.values():
                 counter.start_sample()
@@ -132,7 +132,9 @@ def _eval_mode(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _watching(layers: Mapping[str, nn.Module], counters: Mapping[str, Counter], order: list[str]) -> Iterator[None]:
+def _watching(
+    layers: Mapping[str, nn.Module], counters: Mapping[str, LayerCounter], order: list[str]
+) -> Iterator[None]:
     def watch(name: str) -> Callable[..., None]:
         def hook(layer: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], outputs: Any) -> None:
             order.append(name)
