@@ -82,8 +82,5 @@ class _Unseen(ClipSamples):
         return torch.zeros(self.clips[index].window.num_steps(self._representation.step_us), 1, 0, 0)
 
 
-class _UnseenPadded(PaddedSamples):
+class _UnseenPadded(PaddedSamples, _Unseen):
     """Such clips, padded."""
-
-    def _inputs(self, index: int) -> Tensor:
-        return torch.zeros(self.clips[index].window.num_steps(self._representation.step_us), 1, 0, 0)
