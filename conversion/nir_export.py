@@ -9,6 +9,7 @@ by forward Euler with that dt gets the graph's own update:
     without leak            IF, r = 1 / dt, v_reset = 0; weights as they are:
                             v' = v + dt r I.  Readers that ignore dt and r (norse) agree.
     relay, OR-pool          LIF with tau = dt
+    reset by subtraction    `conversion.nir_soft_reset`: an integrator, a threshold and a feedback
 
 Every array has its full shape, kernel sizes are pairs, grouped kernels are written block
 by block into an ungrouped one, and node names sort in execution order. Two connections into
@@ -31,7 +32,8 @@ from pathlib import Path
 import nir
 import numpy as np
 
-from conversion.graph import INPUT, Conv2dSynapse, LinearSynapse, Population, Readout, SpikingGraph, Synapse
+from conversion.graph import INPUT, Conv2dSynapse, LinearSynapse, Neuron, Population, Readout, SpikingGraph, Synapse
+from conversion.nir_soft_reset import soft_reset_nodes
 from snnface.errors import ConfigError, UnsupportedLayerError
 from snnface.files import atomic_path
 
@@ -58,8 +60,8 @@ def nir_from_graph(
         scales: population name -> integer weight per float weight, where quantised.
 
     Raises:
-        UnsupportedLayerError: if a population has no NIR form (reset by subtraction, an
-            initial voltage, `>=`), or a kernel that NIR 1.0.8 cannot describe.
+        UnsupportedLayerError: if a population has no NIR form (reset by subtraction with a leak,
+            or an initial voltage or `>=` with reset to zero), or a kernel that NIR 1.0.8 cannot describe.
         ConfigError: if dt_s is not positive.
     """
     if not (np.isfinite(dt_s) and dt_s > 0):
@@ -67,12 +69,11 @@ def nir_from_graph(
     writer = _Writer(graph.input_shape)
     for population in graph.populations:
         _require_expressible(population)
-        node = _neuron_node(population, dt_s, (scales or {}).get(population.name))
         links = [
             writer.add_synapse(link.source, graph.shape_of(link.source), _scaled(link.synapse, population.neuron.leak))
             for link in population.inputs
         ]
-        writer.add_population(population.name, node, links)
+        writer.add_population(population, links, dt_s, (scales or {}).get(population.name))
     read = graph.shape_of(graph.readout.source)
     answers = writer.add_readout(graph.readout, read, dt_s)
     shape = graph.readout.synapse.output_shape(read)
@@ -80,8 +81,8 @@ def nir_from_graph(
     metadata = {
         "writer": "snnface",
         "dt": float(dt_s),
-        "comparison": ">",
-        "reset": "zero",
+        "comparison": ">=" if any(p.neuron.fires_on_equality for p in graph.populations) else ">",
+        "reset": "subtract" if any(p.neuron.reset == "subtract" for p in graph.populations) else "zero",
         "readout": STEP_READOUT if graph.readout.keeps_steps else MEAN_READOUT,
     }
     if graph.metadata:
@@ -153,8 +154,21 @@ class _Writer:
         bias = np.zeros(len(synapse.weight)) if synapse.bias is None else synapse.bias
         return self.add("fc", nir.Affine(weight=synapse.weight, bias=bias), [start])
 
-    def add_population(self, name: str, node: nir.NIRNode, links: list[int]) -> None:
-        self._populations[name] = self.add("lif" if isinstance(node, nir.LIF) else "if", node, links)
+    def add_population(self, population: Population, links: list[int], dt_s: float, scale: float | None) -> None:
+        neuron, shape = population.neuron, population.shape
+        metadata: dict[str, str | int | float] = {"population": population.name, "is_relay": int(neuron.is_relay)}
+        if scale is not None:
+            metadata["quantisation_scale"] = scale
+        if neuron.reset == "zero":
+            node = _neuron_node(neuron, shape, dt_s, metadata)
+            self._populations[population.name] = self.add("lif" if neuron.leak else "if", node, links)
+            return
+        nodes = soft_reset_nodes(neuron, shape, r=_inverse(dt_s), metadata=metadata)
+        integrator = self.add("i", nodes[0], links)
+        threshold = self.add("threshold", nodes[1], [integrator])
+        feedback = self.add("feedback", nodes[2], [threshold])
+        self._edges.append((feedback, integrator))
+        self._populations[population.name] = threshold
 
     def finished(self) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
         digits = max(2, len(str(len(self._nodes) - 1)))
@@ -165,10 +179,11 @@ class _Writer:
 
 def _require_expressible(population: Population) -> None:
     neuron = population.neuron
+    is_soft = neuron.reset == "subtract"
     reasons = {
-        "resets by subtraction; NIR's LIF and IF reset to a value": neuron.reset != "zero",
-        "starts at a voltage other than 0; NIR has no initial state": neuron.initial_voltage != 0,
-        "fires on equality (>=); NIR fires above the threshold (>)": neuron.fires_on_equality,
+        "resets by subtraction and leaks; only an integrator can be given that feedback": is_soft and neuron.leak != 0,
+        "starts at a voltage other than 0; NIR has no initial state": not is_soft and neuron.initial_voltage != 0,
+        "fires on equality (>=); NIR fires above the threshold (>)": not is_soft and neuron.fires_on_equality,
         f"has a leak of {neuron.leak}, which no time constant of at least one step gives": not 0 <= neuron.leak <= 1,
     }
     for reason, applies in reasons.items():
@@ -179,21 +194,19 @@ def _require_expressible(population: Population) -> None:
             )
 
 
-def _neuron_node(population: Population, dt_s: float, scale: float | None) -> nir.NIRNode:
-    neuron, shape = population.neuron, population.shape
-    metadata: dict[str, str | int | float] = {"population": population.name, "is_relay": int(neuron.is_relay)}
-    if scale is not None:
-        metadata["quantisation_scale"] = scale
+def _neuron_node(
+    neuron: Neuron, shape: tuple[int, ...], dt_s: float, metadata: Mapping[str, str | int | float]
+) -> nir.NIRNode:
     threshold, zeros = np.full(shape, float(neuron.threshold)), np.zeros(shape)
     if neuron.leak == 0:
-        return nir.IF(r=np.full(shape, _inverse(dt_s)), v_threshold=threshold, v_reset=zeros, metadata=metadata)
+        return nir.IF(r=np.full(shape, _inverse(dt_s)), v_threshold=threshold, v_reset=zeros, metadata=dict(metadata))
     return nir.LIF(
         tau=np.full(shape, dt_s / neuron.leak),
         r=np.ones(shape),
         v_leak=zeros,
         v_threshold=threshold,
         v_reset=zeros.copy(),
-        metadata=metadata,
+        metadata=dict(metadata),
     )
 
 

@@ -3,7 +3,10 @@
     LIF   v' = v + dt/tau (v_leak - v + r I):   leak = dt / tau, weights times r dt / tau
     IF    v' = v + dt r I:                      leak = 0,        weights times r dt
 
-Between two neuron nodes (or the input and one) stand exactly one Conv2d, Affine or Linear,
+    I with a Threshold and a feedback (`conversion.nir_soft_reset`): reset by subtraction
+
+A v_reset other than 0 (and v_leak, which must equal it) moves the potential's zero there: threshold
+and start shift by it. Between two neuron nodes (or the input and one) stand exactly one Conv2d, Affine or Linear,
 and any number of SumPool2d, AvgPool2d (folded into the weights behind them), uniform Scale
 and Flatten in front of it; a neuron read directly becomes a one-to-one connection. The
 weights between the last neurons and the output are the readout; an LI node directly behind
@@ -22,6 +25,8 @@ import numpy as np
 from conversion.array_file import MAX_BYTES
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph, Synapse
 from conversion.nir_export import STEP_READOUT
+from conversion.nir_neurons import leak_of, neuron_of, plain
+from conversion.nir_soft_reset import SoftReset, feedbacks_of, soft_reset_neuron
 from conversion.nir_weights import (
     BEFORE_WEIGHTS,
     WEIGHTS,
@@ -38,7 +43,6 @@ __all__ = ["graph_from_nir", "read_nir"]
 _NEURONS = (nir.LIF, nir.IF)
 _SUPPORTED = (nir.Input, nir.Output, *_NEURONS, nir.LI, *WEIGHTS, *BEFORE_WEIGHTS)
 _BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, RuntimeError)
-_ROUNDING = 8 * np.finfo(np.float64).eps
 
 
 def graph_from_nir(nir_graph: nir.NIRGraph, *, dt_s: float | None = None) -> SpikingGraph:
@@ -57,8 +61,9 @@ def graph_from_nir(nir_graph: nir.NIRGraph, *, dt_s: float | None = None) -> Spi
             the message names the node.
     """
     step = _time_step(nir_graph.metadata, dt_s)
-    order = _execution_order(nir_graph)
-    reader = _Reader(nir_graph, step)
+    resets = feedbacks_of(nir_graph)
+    order = _execution_order(nir_graph, resets)
+    reader = _Reader(nir_graph, step, resets)
     for name in order:
         reader.visit(name)
     return reader.finished()
@@ -128,14 +133,16 @@ def _time_step(metadata: Mapping[str, Any], dt_s: float | None) -> float:
     return step
 
 
-def _execution_order(graph: nir.NIRGraph) -> list[str]:
-    """Node names so that every edge looks forward; ties in name order."""
+def _execution_order(graph: nir.NIRGraph, resets: Mapping[str, SoftReset]) -> list[str]:
+    """Node names so that every edge looks forward, but for the feedbacks of resets; ties in name order."""
     sources: dict[str, set[str]] = {name: set() for name in graph.nodes}
+    back = {(nodes.feedback, nodes.integrator) for nodes in resets.values()}
     for source, target in graph.edges:
         for end in (source, target):
             if end not in sources:
                 raise ConversionError(f"an edge names the node {end!r}, which is not in the graph.")
-        sources[target].add(source)
+        if (source, target) not in back:
+            sources[target].add(source)
     sorter = TopologicalSorter(sources)
     try:
         sorter.prepare()
@@ -154,9 +161,11 @@ def _execution_order(graph: nir.NIRGraph) -> list[str]:
 class _Reader:
     """Turns nodes into populations, in execution order."""
 
-    def __init__(self, graph: nir.NIRGraph, dt_s: float) -> None:
+    def __init__(self, graph: nir.NIRGraph, dt_s: float, resets: Mapping[str, SoftReset]) -> None:
         self._graph = graph
         self._dt_s = dt_s
+        self._resets = resets
+        self._within_resets = {name for nodes in resets.values() for name in (nodes.integrator, nodes.feedback)}
         self._before: dict[str, list[str]] = {name: [] for name in graph.nodes}
         for source, target in graph.edges:
             self._before[target].append(source)
@@ -167,6 +176,11 @@ class _Reader:
 
     def visit(self, name: str) -> None:
         node = self._graph.nodes[name]
+        if name in self._within_resets:
+            return
+        if name in self._resets:
+            self._add_population(name, node)
+            return
         if not isinstance(node, _SUPPORTED):
             raise UnsupportedLayerError(
                 f"node {name!r} is {type(node).__name__}; a spiking graph can hold "
@@ -189,7 +203,7 @@ class _Reader:
             input_shape=self._shapes[INPUT],
             populations=tuple(self._populations),
             readout=self._readout,
-            metadata={key: _plain(value) for key, value in stored.items()},
+            metadata={key: plain(value) for key, value in stored.items()},
         )
 
     def _add_input(self, name: str, node: nir.Input) -> None:
@@ -202,13 +216,20 @@ class _Reader:
         self._shapes[INPUT] = shape
 
     def _add_population(self, name: str, node: nir.NIRNode) -> None:
-        neuron, gain = _neuron(name, node, self._dt_s)
-        links = [self._connection(source, name, gain) for source in self._before[name]]
-        shape = np.shape(node.v_threshold)
-        if links and np.size(node.v_threshold) == 1:
+        soft = self._resets.get(name)
+        if soft is None:
+            neuron, gain = neuron_of(name, node, self._dt_s)
+            before, threshold = self._before[name], node.v_threshold
+        else:
+            neuron, gain = soft_reset_neuron(self._graph, soft, self._dt_s)
+            before = [source for source in self._before[soft.integrator] if source != soft.feedback]
+            threshold = node.threshold
+        links = [self._connection(source, name, gain) for source in before]
+        shape = np.shape(threshold)
+        if links and np.size(threshold) == 1:
             # Some exporters write one number for the whole layer.
             shape = links[0].synapse.output_shape(self._shapes[links[0].source])
-        population = str(_plain(node.metadata.get("population", name)))
+        population = str(plain(node.metadata.get("population", name)))
         population = name if population in self._shapes else population
         while population in self._shapes:
             population += "_"
@@ -228,9 +249,9 @@ class _Reader:
         if chain and isinstance(self._graph.nodes[chain[0]], nir.LI):
             node = self._graph.nodes[chain[0]]
             require_values(chain[0], node, "r", lambda r: r == r, "must be a number")
-            leak, gain = _leak(chain[0], node, self._dt_s), np.asarray(node.r)
+            leak, gain = leak_of(chain[0], node, self._dt_s), np.asarray(node.r)
             chain = chain[1:]
-        elif _plain(self._graph.metadata.get("readout")) == STEP_READOUT:
+        elif plain(self._graph.metadata.get("readout")) == STEP_READOUT:
             leak = 1.0
         shape = self._shapes[source]
         synapse = with_readout_weights(name, self._synapse(chain, source, name), shape)
@@ -269,50 +290,3 @@ class _Reader:
                     "behind an LI that itself reads neurons. Put neurons that spike in its place."
                 )
         return synapse_from_nodes([(name, self._graph.nodes[name]) for name in chain], self._shapes[source], target)
-
-
-def _neuron(name: str, node: nir.NIRNode, dt_s: float) -> tuple[Neuron, np.ndarray]:
-    """The neuron, and the factor on every weight into it (a scalar or the neurons' shape)."""
-    require_values(name, node, "v_reset", lambda v: v == 0, "must be 0: the graph's neurons reset to 0")
-    require_values(name, node, "r", lambda r: r == r, "must be a number")
-    require_values(name, node, "v_threshold", lambda v: v == v, "must be a number")
-    leak, gain = 0.0, dt_s * node.r
-    if isinstance(node, nir.LIF):
-        leak = _leak(name, node, dt_s)
-        gain = leak * node.r
-    threshold = float(node.v_threshold.flat[0])
-    if not np.all(node.v_threshold == threshold):
-        require_values(name, node, "v_threshold", lambda v: v > 0, "must be positive where it differs between neurons")
-        gain, threshold = gain / node.v_threshold, 1.0
-    is_relay = bool(_plain(node.metadata.get("is_relay", 0)))
-    return Neuron(leak=leak, threshold=threshold, is_relay=is_relay), _snapped_array(np.asarray(gain))
-
-
-def _leak(name: str, node: nir.LIF | nir.LI, dt_s: float) -> float:
-    """dt / tau of a node that leaks towards 0."""
-    require_values(name, node, "v_leak", lambda v: v == 0, "must be 0: the graph's neurons rest at 0")
-    require_values(name, node, "tau", lambda tau: tau > 0, "must be positive")
-    require_values(name, node, "tau", lambda tau: tau == tau.flat[0], "must be the same for all neurons of a node")
-    leak = _snapped(dt_s / float(node.tau.flat[0]))
-    if leak > 1:
-        raise UnsupportedLayerError(
-            f"node {name!r} has tau = {node.tau.flat[0]} s, below the time step of {dt_s} s; forward Euler would "
-            "overshoot. Use a smaller step."
-        )
-    return leak
-
-
-def _snapped(value: float) -> float:
-    """1 where rounding alone keeps `value` from it."""
-    return 1.0 if abs(value - 1) < _ROUNDING else value
-
-
-def _snapped_array(values: np.ndarray) -> np.ndarray:
-    return np.where(np.abs(values - 1) < _ROUNDING, 1.0, values)
-
-
-def _plain(value: Any) -> Any:
-    """The Python value of what HDF5 gives back."""
-    if isinstance(value, bytes):
-        return value.decode()
-    return value.item() if isinstance(value, np.generic | np.ndarray) else value

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+import nir
 import numpy as np
 import pytest
+import torch
 
 from conversion.graph import (
     INPUT,
@@ -15,6 +17,7 @@ from conversion.graph import (
     Readout,
     SpikingGraph,
 )
+from conversion.simulate import apply_synapse
 
 GraphMaker = Callable[..., SpikingGraph]
 RELAY = Neuron(leak=1.0, threshold=0.5, is_relay=True)
@@ -63,3 +66,53 @@ def small_graph() -> GraphMaker:
 def input_spikes() -> np.ndarray:
     """uint8 [T=20, B=2, 2, 6, 6], three of ten set."""
     return (np.random.default_rng(5).random((20, 2, 2, 6, 6)) < 0.3).astype(np.uint8)
+
+
+@pytest.fixture
+def nir_euler() -> Callable[..., dict[str, np.ndarray]]:
+    """Reads the normal form by forward Euler, knowing only NIR's equations: (nodes, inputs, dt) -> spikes."""
+    return _euler
+
+
+def _pair(values) -> tuple[int, int]:
+    return (int(values[0]), int(values[1]))
+
+
+def _slope(node: nir.LIF | nir.IF, voltage, current):
+    if isinstance(node, nir.IF):
+        return node.r * current
+    return (node.v_leak - voltage + node.r * current) / node.tau
+
+
+def _euler(nodes: nir.NIRGraph, inputs: np.ndarray, dt: float) -> dict[str, np.ndarray]:
+    """A plain forward-Euler reader of the normal form in float64, straight from NIR's equations."""
+    spikes: dict[str, list[np.ndarray]] = {}
+    state = dict.fromkeys(nodes.nodes, 0.0)
+    order = sorted(nodes.nodes)
+    values: dict[str, np.ndarray] = dict.fromkeys(order, np.zeros(1))
+    for picture in inputs:
+        # What a node reads from one behind it is the value of the step before.
+        for name in order:
+            node = nodes.nodes[name]
+            arriving = sum(values[a] for a, b in nodes.edges if b == name) if name != order[0] else picture
+            if isinstance(node, nir.Conv2d):
+                weights = Conv2dSynapse(node.weight, node.bias, _pair(node.stride), _pair(node.padding))
+                arriving = apply_synapse(weights, torch.as_tensor(arriving, dtype=torch.float64)).numpy()
+            elif isinstance(node, nir.Flatten):
+                arriving = arriving.reshape(len(arriving), -1)
+            elif isinstance(node, nir.Affine):
+                arriving = arriving @ node.weight.T + node.bias
+            elif isinstance(node, nir.LIF | nir.IF):
+                voltage = state[name] + _slope(node, state[name], arriving) * dt
+                arriving = (voltage > node.v_threshold).astype(np.float64)
+                state[name] = np.where(arriving > 0, node.v_reset, voltage)
+                spikes.setdefault(node.metadata["population"], []).append(arriving)
+            elif isinstance(node, nir.I):
+                arriving = state[name] = state[name] + dt * node.r * arriving
+            elif isinstance(node, nir.Threshold):
+                arriving = (arriving > node.threshold).astype(np.float64)
+                spikes.setdefault(node.metadata["population"], []).append(arriving)
+            elif isinstance(node, nir.Scale):
+                arriving = node.scale * arriving
+            values[name] = arriving
+    return {name: np.stack(train).astype(np.uint8) for name, train in spikes.items()}
