@@ -23,7 +23,7 @@ import nir
 import numpy as np
 
 from conversion.array_file import MAX_BYTES
-from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph, Synapse
+from conversion.graph import INPUT, Connection, LinearSynapse, Population, Readout, SpikingGraph, Synapse
 from conversion.nir_export import STEP_READOUT
 from conversion.nir_neurons import leak_of, neuron_of, plain
 from conversion.nir_soft_reset import SoftReset, feedbacks_of, soft_reset_neuron
