@@ -4,15 +4,24 @@ VENV := .venv
 LAVA := .venv-lava
 BENCH := .venv-bench
 BIN := $(VENV)/bin
+# In the order of the files, of which the slow ones come first (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint lava lava-dl lava-if-possible bench fuzz pretrained landmarks68 clean
+.PHONY: demo test nightly lint lava lava-dl lava-if-possible bench fuzz pretrained landmarks68 clean
 
 demo: $(VENV)/installed lava-if-possible
 	$(BIN)/snnface demo --out runs/demo --overwrite
 
 test: $(VENV)/developed lint lava-if-possible
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(PYTEST)
+
+# Everything, also the large sweeps, with ten times the examples of each property.
+nightly: $(VENV)/developed lava-if-possible
+	$(PYTEST) -m "" --hypothesis-profile nightly
+
+# Compiled code is kept: the tests start many processes, and each would compile the packages anew.
+test nightly: export PYTHONDONTWRITEBYTECODE =
 
 lint: $(VENV)/developed
 	$(BIN)/ruff check .

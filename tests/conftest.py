@@ -1,5 +1,7 @@
 """Turns on run-time shape checking for all four packages, and skips what a machine lacks, with a reason."""
 
+import gc
+import importlib
 import logging
 import os
 from collections.abc import Callable
@@ -18,11 +20,48 @@ install_import_hook(["snnface", "ann_baselines", "conversion", "hardware"], "typ
 # norse raises the root's level to ERROR; what the project says in its log is tested all the same.
 logging.getLogger("snnface").setLevel(logging.WARNING)
 
+NIGHTLY = 10
+"""How many times the usual number of examples is drawn under the profile `nightly`."""
+
 # Machines are shared and first calls compile: how long an example takes is no test.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", settings.get_profile("project"))
 settings.load_profile("project")
 
+LARGE = ("torch._dynamo", "torchmetrics.image", "lightning_fabric", "scipy.signal", "scipy.ndimage", "numba", "nir")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection() -> None:
+    """Before collecting; xdist's controller, which collects nothing, does not come here.
+
+    While the hook above loads a module of ours, compiled code is looked for under a name of the hook's own, also that
+    of whatever the module imports; so what is large is imported first. And collecting makes millions of objects,
+    nearly all of which stay: looking through them for dead ones took a quarter of it.
+    """
+    gc.disable()
+    for name in LARGE:
+        importlib.import_module(name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that at the end no core waits for one that was begun last.
+
+    At night, properties are tried on more examples, also those that state their own number, which no profile changes.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    if config.getoption("--hypothesis-profile") == "nightly":
+        for test in {getattr(item, "obj", None) for item in items}:
+            usual = getattr(test, "_hypothesis_internal_use_settings", None)
+            if usual is not None:
+                test._hypothesis_internal_use_settings = settings(usual, max_examples=NIGHTLY * usual.max_examples)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: it is never looked through again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ import time
 import traceback
 
 import numpy as np
+from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.conv.process import Conv
@@ -140,7 +141,20 @@ def connect(port, wire, neurons, arrays):
     synapse.a_out.connect(neurons.a_in)
 
 
+def remember_models():
+    """Lava looks for the models of each process by running every module beside its own anew; once is enough."""
+    find, found = ProcGroupDiGraphs._find_proc_models, {}
+
+    def remembered(proc):
+        if type(proc) not in found:
+            found[type(proc)] = find(proc)
+        return found[type(proc)]
+
+    ProcGroupDiGraphs._find_proc_models = staticmethod(remembered)
+
+
 def main(folder):
+    remember_models()
     with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as file:
         jobs = json.load(file)["jobs"]
     with np.load(os.path.join(folder, "arrays.npz"), allow_pickle=False) as arrays:

@@ -43,6 +43,7 @@ def test_every_loader_has_a_miniature_and_the_other_way_round() -> None:
     assert LOADERS.keys() == FIXTURES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOADERS)
 def test_the_miniature_is_small_and_the_same_for_a_seed(
     name: str, miniature: Callable[[str], Path], tmp_path: Path

@@ -2,72 +2,53 @@
 
 import logging
 import sys
-from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from small_models import MODELS
 from torch import Tensor, nn
 
 from ann_baselines import (
-    C3dConfig,
-    ClassTokenConfig,
-    ConditionalVae,
-    ConditionalVaeConfig,
     FlatFrameConfig,
     FrameCnnConfig,
+    FrameSequence,
     FrameSequenceConfig,
-    FusionConfig,
-    I3dConfig,
     LstmConfig,
+    PerFrame,
     PerFrameConfig,
-    ResNet18Config,
     TransformerConfig,
-    VitConfig,
 )
 from conversion import onnx_export
 from conversion.onnx_export import OPSET, OnnxExport, export_onnx
-from snnface.app.catalog import ENCODERS
 from snnface.errors import BackendUnavailableError, ConversionError, DataError, UnsupportedLayerError
 from snnface.events import Resolution
-from snnface.models import (
-    ClassToken,
-    ClipStepsHead,
-    ClipStepsHeadConfig,
-    EveryStep,
-    FaceModel,
-    LastStep,
-    LeakyReadout,
-    LeakyReadoutConfig,
-    MeanOverTime,
-    MlpHead,
-    MlpHeadConfig,
-    SpikingReconstruction,
-    SpikingReconstructionConfig,
-    Tokens,
-)
-from snnface.spiking import ConvSnnConfig
+from snnface.models import FaceModel, LeakyReadout, LeakyReadoutConfig, MeanOverTime, MlpHead, MlpHeadConfig
 
 onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
 
 T, K = 7, 3
-PICTURE = Resolution(height=16, width=16)
-CNN = FrameCnnConfig(channels=(4,), features=8)
-RESNET = ResNet18Config(width=4, features=8)
 
 
-def encoder_of(config: object, *, in_channels: int = 2, resolution: Resolution = PICTURE) -> Any:
-    return ENCODERS[type(config)](config, in_channels=in_channels, resolution=resolution)
-
-
-def face_model(config: object, temporal: nn.Module, **sizes: Any) -> FaceModel:
+def seeded(name: str) -> nn.Module:
     torch.manual_seed(0)
-    encoder = encoder_of(config, **sizes)
+    return BASELINES[name]()
+
+
+def with_head(encoder: PerFrame | FrameSequence, temporal: nn.Module) -> FaceModel:
     head = MlpHead(MlpHeadConfig(hidden=(4,)), num_features=encoder.num_features, num_outputs=K)
     return FaceModel(encoder, temporal, {"action_unit": head})
+
+
+def leaky_answers_per_frame() -> FaceModel:
+    frames = PerFrameConfig(frame=FrameCnnConfig(channels=(4,), features=8), lstm=None)
+    encoder = PerFrame(frames, in_channels=2, resolution=Resolution(height=16, width=16))
+    return with_head(encoder, LeakyReadout(LeakyReadoutConfig()))
+
+
+BASELINES = MODELS | {"ANN leaky readout": leaky_answers_per_frame}
 
 
 def unlike_fresh(model: nn.Module) -> nn.Module:
@@ -96,84 +77,62 @@ def runtime_answers(path: Path, **inputs: Tensor) -> dict[str, Tensor]:
     return {name: torch.from_numpy(answer) for name, answer in zip(names, found, strict=True)}
 
 
-SMALL_TRANSFORMER = TransformerConfig(width=8, num_heads=2, num_encoders=1, num_decoders=1)
-
-# The baselines' parts, each in one row at least: name -> (encoder, temporal part, whether steps are kept).
-BASELINES: dict[str, tuple[object, nn.Module, bool]] = {
-    "C3D": (C3dConfig(channels=((4,), (4,), (8,))), MeanOverTime(), False),
-    "I3D": (I3dConfig(width=8, features=8), LastStep(), False),
-    "ResNet18": (PerFrameConfig(frame=RESNET, lstm=None), EveryStep(), True),
-    "ViT": (PerFrameConfig(frame=VitConfig(width=8, depth=1, num_heads=2), lstm=None), EveryStep(), True),
-    "CNN, leaky readout": (PerFrameConfig(frame=CNN, lstm=None), LeakyReadout(LeakyReadoutConfig()), True),
-    "LSTM": (PerFrameConfig(frame=CNN, lstm=LstmConfig(hidden=4, num_layers=2)), EveryStep(), True),
-    "Transformer": (FrameSequenceConfig(frame=CNN, sequence=SMALL_TRANSFORMER), EveryStep(), True),
-    "Fusion": (FrameSequenceConfig(frame=CNN, sequence=FusionConfig(hidden=8, features=4)), EveryStep(), True),
-}
-
-
-SLOW = {"I3D", "CNN, leaky readout"}
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in BASELINES])
-def test_onnxruntime_gives_the_answers_of_every_baseline_at_any_batch_size(name: str, tmp_path: Path) -> None:
-    config, temporal, keeps_steps = BASELINES[name]
-    model, path = unlike_fresh(face_model(config, temporal)), tmp_path / "m.onnx"
-    written = exported(model, path)
-    assert written.inputs == {"inputs": (T, "batch", 2, 16, 16)}
-    assert written.outputs == {"action_unit": (T, "batch", K) if keeps_steps else ("batch", K)}
-    clips = pictures(num_clips=5)
-    answers = runtime_answers(path, inputs=clips)["action_unit"]
-    torch.testing.assert_close(answers, model.eval()(clips)["action_unit"], rtol=1e-4, atol=1e-6)
-    # The clips differ, and each has its own answer.
-    assert answers.std(dim=-2).max() > 1e-4
-    assert "BatchNormalization" not in written.operators
-    assert written.difference < 1e-5
-
-
-@pytest.mark.slow
-def test_a_class_token_and_the_steps_beside_it_are_two_outputs(tmp_path: Path) -> None:
-    config = FrameSequenceConfig(frame=CNN, sequence=ClassTokenConfig(width=8, num_heads=2, num_layers=1))
-    torch.manual_seed(0)
-    heads = {
-        name: MlpHead(MlpHeadConfig(), num_features=8, num_outputs=width)
-        for name, width in (("action_unit", K), ("face_shape", 2))
-    }
-    model = FaceModel(encoder_of(config), {"action_unit": ClassToken(), "face_shape": Tokens()}, heads)
-    written = exported(model, tmp_path / "m.onnx")
-    assert written.outputs == {"action_unit": ("batch", K), "face_shape": (T, "batch", 2)}
-    clips = pictures(num_clips=2)
-    answers = runtime_answers(tmp_path / "m.onnx", inputs=clips)
-    for name, expected in model.eval()(clips).items():
-        torch.testing.assert_close(answers[name], expected, rtol=1e-4, atol=1e-6)
+# Every part of the baselines is in one of these, alone or with others.
+EXPORTED = ("ANN action units", "ANN ResNet18 + LSTM", "ANN Transformer", "ANN Fusion", "ANN class token", "ANN I3D")
+SINGLY = ("ANN ResNet18", "ANN ViT", "ANN valence and arousal", "ANN both tasks")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "encoder",
-    [
-        PerFrameConfig(frame=FlatFrameConfig(), lstm=LstmConfig(hidden=4)),
-        FrameSequenceConfig(frame=FlatFrameConfig(), sequence=SMALL_TRANSFORMER),
-    ],
-    ids=["LSTM", "Transformer"],
+    "name",
+    [*EXPORTED, "ANN leaky readout", *(pytest.param(name, marks=pytest.mark.nightly) for name in SINGLY)],
 )
-def test_networks_of_coefficients_are_exported_like_those_of_pictures(encoder: object, tmp_path: Path) -> None:
-    model = face_model(encoder, MeanOverTime(), in_channels=5, resolution=Resolution(height=1, width=1))
+def test_onnxruntime_gives_the_answers_of_every_baseline_at_any_batch_size(name: str, tmp_path: Path) -> None:
+    model, path = unlike_fresh(seeded(name)), tmp_path / "m.onnx"
+    written = exported(model, path)
+    assert written.inputs == {"inputs": (T, "batch", 2, 16, 16)}
+    clips = pictures(num_clips=5) * torch.arange(1.0, 6).reshape(5, 1, 1, 1)
+    expected, answers = model.eval()(clips), runtime_answers(path, inputs=clips)
+    assert answers.keys() == expected.keys()
+    for key, answer in answers.items():
+        steps = (T,) if answer.ndim == 3 else ()
+        assert written.outputs[key] == (*steps, "batch", answer.shape[-1])
+        torch.testing.assert_close(answer, expected[key], rtol=1e-4, atol=1e-6)
+        # The clips differ in strength, and each has its own answer.
+        assert answer.std(dim=-2).max() > 1e-4
+    assert "BatchNormalization" not in written.operators
+    assert written.difference < 1e-5
+
+
+def test_the_exported_baselines_are_all_there_are() -> None:
+    pictures_to_numbers = {name for name in MODELS if name.startswith("ANN") and name != "ANN reconstruction"}
+    assert pictures_to_numbers == {*EXPORTED, *SINGLY}
+
+
+COEFFICIENTS = {"in_channels": 5, "resolution": Resolution(height=1, width=1)}
+OF_COEFFICIENTS = {
+    "LSTM": lambda: PerFrame(PerFrameConfig(frame=FlatFrameConfig(), lstm=LstmConfig(hidden=4)), **COEFFICIENTS),
+    "Transformer": lambda: FrameSequence(
+        FrameSequenceConfig(
+            frame=FlatFrameConfig(),
+            sequence=TransformerConfig(width=8, num_heads=2, num_encoders=1, num_decoders=1),
+        ),
+        **COEFFICIENTS,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_COEFFICIENTS)
+def test_networks_of_coefficients_are_exported_like_those_of_pictures(name: str, tmp_path: Path) -> None:
+    model = with_head(OF_COEFFICIENTS[name](), MeanOverTime())
     written = exported(model, tmp_path / "m.onnx", pictures(channels=5, side=1))
     assert written.inputs == {"inputs": (T, "batch", 5, 1, 1)}
     assert written.outputs == {"action_unit": ("batch", K)}
 
 
-def test_a_head_that_answers_for_all_steps_at_once_keeps_the_batch_open(tmp_path: Path) -> None:
-    encoder = encoder_of(C3dConfig(channels=((4,),)))
-    head = ClipStepsHead(ClipStepsHeadConfig(num_steps=T, hidden=()), num_features=4, num_outputs=K)
-    written = exported(FaceModel(encoder, MeanOverTime(), {"face_shape": head}), tmp_path / "m.onnx")
-    assert written.outputs == {"face_shape": (T, "batch", K)}
-
-
 def test_a_reconstruction_reads_events_and_reference_and_gives_a_picture(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    config = ConditionalVaeConfig(channels=(4, 4), hidden=8, latent=2, sees_reference=True)
-    model, path = ConditionalVae(config, in_channels=2, resolution=PICTURE), tmp_path / "m.onnx"
+    model, path = seeded("ANN reconstruction"), tmp_path / "m.onnx"
     example = {"inputs": pictures(), "reference": torch.rand(1, 1, 16, 16)}
     written = export_onnx(model, example, path, batch_axes={"inputs": 1, "reference": 0})
     assert written.inputs == {"inputs": (T, "batch", 2, 16, 16), "reference": ("batch", 1, 16, 16)}
@@ -257,16 +216,10 @@ def test_a_network_of_torch_s_own_transformer_layers_is_exported(tmp_path: Path)
 # What is refused.
 
 
-@pytest.mark.parametrize("kind", ["classifier", "reconstruction"])
-def test_a_spiking_network_is_refused_by_the_name_of_its_first_neurons(kind: str, tmp_path: Path) -> None:
-    spiking: dict[str, Callable[[], nn.Module]] = {
-        "classifier": lambda: face_model(ConvSnnConfig(channels=(4,), features=(8,)), MeanOverTime()),
-        "reconstruction": lambda: SpikingReconstruction(
-            SpikingReconstructionConfig(encoder=(4,), decoder=(4,)), in_channels=2, resolution=PICTURE
-        ),
-    }
+@pytest.mark.parametrize("name", ["action units, conv", "reconstruction"])
+def test_a_spiking_network_is_refused_by_the_name_of_its_first_neurons(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedLayerError, match=r"layer 'encoder\..*neuron' spikes .*NIR"):
-        exported(spiking[kind](), tmp_path / "m.onnx")
+        exported(MODELS[name](), tmp_path / "m.onnx")
     assert not any(tmp_path.iterdir())
 
 

@@ -132,6 +132,7 @@ def rehearsed(
     return Rehearsed(recipe, experiment, folder, evaluate_run(experiment, model, folder))
 
 
+@pytest.mark.slow
 def test_the_recipe_trains_and_is_judged_by_people_it_did_not_see(rehearsed: Rehearsed) -> None:
     result, split = rehearsed.result, rehearsed.experiment.split
     assert result.num_clips == len(split.test) > 0

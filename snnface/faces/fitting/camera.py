@@ -104,12 +104,13 @@ def estimate_cameras(
     every = np.ones(num_points, np.bool_) if used is None else used
     linear, shift = np.empty((num_frames, size, 3)), np.empty((num_frames, size))
     status = np.zeros(num_frames, np.int64)
+    # Copies: numba compiles anew for every layout of the memory, which costs more than any copy.
     estimate(
-        points,
-        np.broadcast_to(shapes, (num_frames, num_points, 3)),
-        np.broadcast_to(every, (num_frames, num_points)),
+        np.array(points, order="C"),
+        np.array(np.broadcast_to(shapes, (num_frames, num_points, 3)), order="C"),
+        np.array(np.broadcast_to(every, (num_frames, num_points)), order="C"),
         kind == "affine",
-        depth_weight if size == 3 else 0.0,
+        float(depth_weight) if size == 3 else 0.0,
         linear,
         shift,
         status,

@@ -101,11 +101,13 @@ class FaceRenderer:
         maps = np.ascontiguousarray(matrices)
         follows = np.ones(len(self.vertices), np.float32) if self.follows is None else self.follows
 
+        face = [_fixed(part) for part in (self.vertices, self.expression, self.triangles, self.albedo, follows)]
+
         def draw(part: slice) -> None:
             behind = self.background[None] if backgrounds is None else backgrounds[part]
             render_frames(
-                *(self.vertices, self.expression, self.triangles, self.albedo, follows),
-                *(np.ascontiguousarray(behind), weights[part], maps[part], np.ascontiguousarray(self.rest)),
+                *face,
+                *(_fixed(behind), _fixed(weights[part]), _fixed(maps[part]), _fixed(self.rest)),
                 *(lamp, self.supersampling, frames[part]),
             )
 
@@ -117,3 +119,10 @@ class FaceRenderer:
         with ThreadPoolExecutor(len(parts), thread_name_prefix="render") as pool:
             list(pool.map(draw, parts))
         return frames
+
+
+def _fixed(array: np.ndarray) -> np.ndarray:
+    """Read-only and without gaps, as numba compiles anew for arrays of any other kind."""
+    fixed = np.ascontiguousarray(array).view()
+    fixed.flags.writeable = False
+    return fixed

@@ -102,11 +102,17 @@ def compared(
     )
 
 
+HUNDREDS = [range(first, first + 100) for first in range(0, 2000, 100)]
+
+
 @pytest.mark.lava
 @pytest.mark.slow
 @pytest.mark.usefixtures("lava_python")
-def test_a_hundred_random_networks_equal_lava_spike_for_spike_and_state_for_state() -> None:
-    num_spikes, differing_spikes, differing_states, num_folding = compared(range(100), "strict")
+@pytest.mark.parametrize(
+    "seeds", [HUNDREDS[0], *(pytest.param(seeds, marks=pytest.mark.nightly) for seeds in HUNDREDS[1:])]
+)
+def test_a_hundred_random_networks_equal_lava_spike_for_spike_and_state_for_state(seeds: range) -> None:
+    num_spikes, differing_spikes, differing_states, num_folding = compared(seeds, "strict")
     assert differing_spikes == 0
     assert differing_states == 0
     assert num_spikes > 30_000

@@ -79,6 +79,7 @@ def test_the_small_file_holds_the_events_it_should(tmp_path: Path, name: str) ->
         np.testing.assert_array_equal(getattr(events, column), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_cut_or_changed_anywhere_gives_valid_events_or_a_data_error(
     damaged_files: dict[str, dict], name: str

@@ -88,6 +88,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe, str
 Evaluated = Callable[[Recipe, str], tuple[Experiment, Path]]
 
 
+@pytest.mark.slow
 def test_a_run_has_the_figures_of_its_tasks(evaluated: Evaluated) -> None:
     experiment, folder = evaluated(RECIPE, "all")
     figures = run_figures(experiment, folder, beside={"other": folder}, num_clips=2)

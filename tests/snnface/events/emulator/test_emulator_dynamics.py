@@ -48,6 +48,7 @@ def moving_scene(num_frames: int = 40, height: int = 12, width: int = 17) -> np.
     return np.asarray(20 + 3 * ((2 * c + 3 * r + k) % 70), np.uint8)
 
 
+@pytest.mark.slow
 def test_the_low_pass_answers_a_step_with_its_exponential_at_any_frame_rate() -> None:
     # At 100 DN: g = 120 / 275; a step of a = ln 2 passes j theta at t = -tau / g ln(1 - j theta / a).
     tau_us, theta = 1e6 / (2 * math.pi * 10), 0.05
