@@ -8,12 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from hardware.ann_layer_operations import ANN_QUANTITIES, AnnLayerOperations
-from hardware.fan_out import conv_fan_out, weights_per_tap
+from hardware.fan_out import conv_fan_out, transposed_fan_out, weights_per_tap
 
 __all__ = ["COUNTED", "AttentionCounter", "Counter", "LayerCounter", "counter_of"]
 
 _Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
-COUNTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.LSTM)
+_TransposedConv = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+COUNTED = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+    *(nn.Linear, nn.LSTM),
+)
 """Layers with weights that can be counted."""
 
 
@@ -58,10 +63,12 @@ class LayerCounter(Counter, ABC):
         """One call of the layer."""
 
 
-def counter_of(layer: _Conv | nn.Linear | nn.LSTM) -> LayerCounter:
+def counter_of(layer: _Conv | _TransposedConv | nn.Linear | nn.LSTM) -> LayerCounter:
     """The counter of a layer of one of the kinds in `COUNTED`."""
     if isinstance(layer, nn.Linear):
         return _LinearCounter(layer)
+    if isinstance(layer, _TransposedConv):
+        return _TransposedConvCounter(layer)
     return _LstmCounter(layer) if isinstance(layer, nn.LSTM) else _ConvCounter(layer)
 
 
@@ -84,40 +91,86 @@ class _LinearCounter(LayerCounter):
         )
 
 
-class _ConvCounter(LayerCounter):
-    def __init__(self, layer: _Conv) -> None:
+class _AnyConvCounter(LayerCounter, ABC):
+    """A convolution, from how many products each element of a frame takes part in."""
+
+    def __init__(self, layer: _Conv | _TransposedConv) -> None:
         super().__init__(type(layer).__name__, list(layer.parameters()))
-        self._layer = layer
-        self.kernel_size = len(layer.weight) * int(np.prod(layer.weight.shape[2:]))
+        self.kernel_size = layer.out_channels * int(np.prod(layer.kernel_size))
+        self._num_axes = layer.weight.ndim - 2
+        self._has_bias = layer.bias is not None
         self._fan_outs: dict[tuple[int, ...], Tensor] = {}
 
+    @abstractmethod
+    def _fan_out(self, shape: tuple[int, ...], output_size: tuple[int, ...]) -> np.ndarray:
+        """Of each element of a frame [I, *size], or with one channel that stands for all."""
+
+    @abstractmethod
+    def _dense_pad(self, inputs: Tensor, outputs: Tensor) -> int:
+        """The textbook number of products, those with padding too."""
+
     def add(self, inputs: Tensor, outputs: Tensor) -> None:
-        frames = inputs.reshape(-1, *inputs.shape[1 - self._layer.weight.ndim :])
-        fan, nonzero = self._fan_out(tuple(frames.shape[1:])), frames != 0
+        frames = inputs.reshape(-1, *inputs.shape[-1 - self._num_axes :])
+        shape, output_size = tuple(frames.shape[1:]), tuple(outputs.shape[-self._num_axes :])
+        key = (*shape, *output_size)
+        if key not in self._fan_outs:
+            fan = np.broadcast_to(self._fan_out(shape, output_size), shape)
+            self._fan_outs[key] = torch.from_numpy(fan.astype(np.float64)).to(inputs.device)
+        fan_out, nonzero = self._fan_outs[key], frames != 0
         self._count(
             frames=len(frames),
             inputs=inputs.numel(),
             input_zeros=inputs.numel() - int(nonzero.sum()),
             outputs=outputs.numel(),
-            dense=len(frames) * int(fan.sum()),
-            dense_pad=outputs.numel() * self._layer.weight[0].numel(),
+            dense=len(frames) * int(fan_out.sum()),
+            dense_pad=self._dense_pad(inputs, outputs),
             # Whole numbers below 2^53 are exact in float64, where the sum is quick.
-            effective=int((nonzero.sum(0).double() * fan).sum()),
-            bias_adds=0 if self._layer.bias is None else outputs.numel(),
+            effective=int((nonzero.sum(0).double() * fan_out).sum()),
+            bias_adds=outputs.numel() if self._has_bias else 0,
         )
 
-    def _fan_out(self, shape: tuple[int, ...]) -> Tensor:
+
+class _ConvCounter(_AnyConvCounter):
+    def __init__(self, layer: _Conv) -> None:
+        super().__init__(layer)
+        self._layer = layer
+
+    def _fan_out(self, shape: tuple[int, ...], output_size: tuple[int, ...]) -> np.ndarray:
         layer = self._layer
-        if shape not in self._fan_outs:
-            fan = conv_fan_out(
-                weights_per_tap(np.ones(tuple(layer.weight.shape), bool), layer.groups),
-                shape[1:],
-                stride=layer.stride,
-                padding=_padding(layer),
-                dilation=layer.dilation,
-            )
-            self._fan_outs[shape] = torch.from_numpy(fan).double().to(layer.weight.device)
-        return self._fan_outs[shape]
+        return conv_fan_out(
+            weights_per_tap(np.ones(tuple(layer.weight.shape), bool), layer.groups),
+            shape[1:],
+            stride=layer.stride,
+            padding=_padding(layer),
+            dilation=layer.dilation,
+        )
+
+    def _dense_pad(self, inputs: Tensor, outputs: Tensor) -> int:
+        return outputs.numel() * self._layer.weight[0].numel()
+
+
+class _TransposedConvCounter(_AnyConvCounter):
+    """Every input is multiplied by its kernel; what falls beside the output, where padding cuts, counts as padding."""
+
+    def __init__(self, layer: _TransposedConv) -> None:
+        super().__init__(layer)
+        self._layer = layer
+
+    def _fan_out(self, shape: tuple[int, ...], output_size: tuple[int, ...]) -> np.ndarray:
+        layer = self._layer
+        assert not isinstance(layer.padding, str)
+        return transposed_fan_out(
+            layer.out_channels // layer.groups,
+            shape[1:],
+            output_size,
+            kernel=layer.kernel_size,
+            stride=layer.stride,
+            padding=layer.padding,
+            dilation=layer.dilation,
+        )
+
+    def _dense_pad(self, inputs: Tensor, outputs: Tensor) -> int:
+        return inputs.numel() * self._layer.weight[0].numel()
 
 
 class _LstmCounter(LayerCounter):

@@ -18,7 +18,7 @@ class AnnLayerOperations:
     Attributes:
         input_size, output_size: elements of one frame (one picture, one feature vector).
         num_parameters: weights and biases.
-        kernel_size: O * prod(kernel) of a convolution, 0 of a linear layer.
+        kernel_size: O * prod(kernel) of a convolution, transposed or not, 0 of a linear layer.
         counts: name in `ANN_QUANTITIES` -> int64 [B]. `frames` is how often the layer is
             evaluated, `inputs` and `outputs` are elements read and written, `input_zeros`
             the inputs that are exactly zero.

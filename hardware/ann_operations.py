@@ -3,7 +3,7 @@
 Per weighted layer and inference:
 
     dense      multiply-accumulates of existing connections (padding not counted)
-    dense_pad  the textbook number, padding counted
+    dense_pad  the textbook number, padding counted; of a transposed convolution what padding cuts off again
     effective  dense without those whose input is exactly zero (after a ReLU, say): what an
                ANN accelerator that skips zeros does
 """
@@ -33,7 +33,8 @@ ATTENTION = "attention products"
 
 
 def count_ann_operations(module: nn.Module, inputs: Tensor, *, batch_axis: int) -> "AnnOperations":
-    """Count the multiply-accumulates of the convolutions, linear layers, LSTMs and attention of `module`.
+    """Count the multiply-accumulates of the convolutions, transposed or not, linear layers, LSTMs and attention of
+    `module`.
 
     Samples are run one by one in eval mode, so counts do not depend on the batch and a
     layer that sees time folded into its batch axis is still counted per inference. The
@@ -136,7 +137,7 @@ def _watching(
     layers: Mapping[str, nn.Module], counters: Mapping[str, LayerCounter], order: list[str]
 ) -> Iterator[None]:
     def watch(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], outputs: Any) -> None:
+        def hook(layer: nn.Module, args: tuple[Any, ...], named: dict[str, Any], outputs: Any) -> None:
             order.append(name)
             counters[name].add(
                 args[0] if args else named["input"], outputs[0] if isinstance(outputs, tuple) else outputs

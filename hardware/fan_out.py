@@ -11,7 +11,15 @@ from jaxtyping import Bool, Int64
 
 from conversion.graph import Conv2dSynapse, LinearSynapse, Synapse
 
-__all__ = ["Reach", "conv_fan_out", "dense_with_padding", "fan_out", "fan_out_nonzero", "weights_per_tap"]
+__all__ = [
+    "Reach",
+    "conv_fan_out",
+    "dense_with_padding",
+    "fan_out",
+    "fan_out_nonzero",
+    "transposed_fan_out",
+    "weights_per_tap",
+]
 
 
 def fan_out(synapse: Synapse, input_shape: tuple[int, ...]) -> Int64[np.ndarray, "..."]:
@@ -91,6 +99,36 @@ def conv_fan_out(
             size, per_tap.shape[1 + axis], stride=stride[axis], padding=padding[axis], dilation=dilation[axis]
         )
         result = np.tensordot(result, taps.sum(axis=1), axes=([1], [0]))
+    return result
+
+
+def transposed_fan_out(
+    num_outputs: int,
+    input_size: Sequence[int],
+    output_size: Sequence[int],
+    *,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> Int64[np.ndarray, "*size"]:
+    """Fan-out of each position of one input channel of a transposed convolution over any number of axes.
+
+    Tap k of the input at position i is added to the output at i * stride - padding + k * dilation; the
+    taps that fall beside the output are cut off and do not count.
+
+    Args:
+        num_outputs: output channels that read one input channel.
+
+    >>> transposed_fan_out(1, (3,), (4,), kernel=(4,), stride=(2,), padding=(2,), dilation=(1,)).tolist()
+    [2, 4, 2]
+    """
+    result = np.full((1,) * len(input_size), num_outputs, np.int64)
+    for axis, size in enumerate(input_size):
+        starts = np.arange(size) * stride[axis] - padding[axis]
+        reached = starts[:, None] + np.arange(kernel[axis]) * dilation[axis]
+        taps = ((reached >= 0) & (reached < output_size[axis])).sum(axis=1)
+        result = result * np.expand_dims(taps, tuple(other for other in range(len(input_size)) if other != axis))
     return result
 
 

@@ -18,7 +18,7 @@ VERBS = {
     "fit-face": "pictures of a face to 3DMM coefficients, and to labels of event frames",
     "synthesise": "recordings of synthetic people: RGB, events and all that is known of them",
     "make-fixture": "a miniature of a published data set, with synthetic people",
-    "list": "recipes, targets and backends",
+    "list": "recipes, tables of the papers, targets and backends",
     "train": "train a recipe into a run folder",
     "evaluate": "accuracy of a run on its test subjects",
     "cross-validate": "train and evaluate a recipe in every fold of its protocol",

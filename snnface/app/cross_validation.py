@@ -282,7 +282,7 @@ def _joined(folds: Sequence[Mapping[str, Statistics]]) -> dict[str, Statistics]:
 def _pooled(recipe: Recipe, statistics: Statistics, subjects: Sequence[str]) -> dict[str, Measure]:
     seed = SeedTree(recipe.seed)
     return merged(
-        measures(scoring, of_task, subjects, generator=seed.numpy("bootstrap"))
+        measures(scoring, of_task, subjects, generator=seed.numpy("bootstrap")) if of_task.shape[1] else {}
         for scoring, of_task in zip(scorings_of(recipe), statistics, strict=True)
     )
 

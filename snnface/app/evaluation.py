@@ -39,7 +39,8 @@ Scores = Mapping[str, Measure]
 """Metric -> its value, with the 95 % range over subjects."""
 
 Statistics = tuple[Tensor, ...]
-"""Of each scoring of a recipe, those of each clip, [N, S]: scores of a set of clips are a function of their sum."""
+"""Of each scoring of a recipe, those of each clip, [N, S]: scores of a set of clips are a function of their sum.
+Of a task that a trivial predictor does not answer, [N, 0]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class TestResult:
     Attributes:
         weights: SHA-256 of the recipe and the weights that were evaluated.
         scores: predictor -> metric -> value and interval. "model" comes first, then the trivial
-            predictors, which know the training clips alone ("constant", and "mean" for numbers), then
-            "chance" for the metrics for which it is defined.
+            predictors, which know the training clips alone ("constant", and "mean" for numbers), each with the metrics
+            of the tasks that have it, then "chance" for the metrics for which it is defined.
         subjects: of each clip. None in a file that was written before subjects were kept.
         selection: what the weights were chosen on; after "test" these scores are not of unseen subjects.
         classes: target -> class -> how the model fared with it, where there are classes.
@@ -81,19 +82,20 @@ class TestScorer:
     """Judges answers to the test clips, which come batch by batch in the order of the clips.
 
     Args:
-        scorings: of the tasks that are judged; None: of all tasks of the recipe.
+        scorings: of the tasks that are judged, None in the place of one that is not; None: of all tasks of the recipe.
     """
 
     __test__ = False
 
-    def __init__(self, experiment: Experiment, scorings: tuple[Scoring, ...] | None = None) -> None:
+    def __init__(self, experiment: Experiment, scorings: tuple[Scoring | None, ...] | None = None) -> None:
         self._experiment = experiment
         self._scorings = scorings_of(experiment.recipe) if scorings is None else scorings
         self._statistics: list[list[Tensor]] = [[] for _ in self._scorings]
 
     def add(self, output: Output, batch: Batch) -> None:
         for scoring, gathered in zip(self._scorings, self._statistics, strict=True):
-            gathered.append(scoring.statistics(output, batch))
+            nothing = torch.zeros(len(batch.clip_ids), 0, dtype=torch.float64)
+            gathered.append(nothing if scoring is None else scoring.statistics(output, batch))
 
     @property
     def statistics(self) -> Statistics:
@@ -101,7 +103,8 @@ class TestScorer:
         return tuple(torch.cat(gathered) for gathered in self._statistics)
 
     def scores(self) -> dict[str, Measure]:
-        """Every metric of every task.
+        """Every metric of every task that is judged. Tasks whose metrics share a name are of one kind, and are judged
+        all or none: numbers behind names, see `merged`, agree with those of the model.
 
         Raises:
             DataError: if no clip has a label, or not all clips were judged.
@@ -109,7 +112,7 @@ class TestScorer:
         subjects = [clip.subject for clip in self._experiment.split.test]
         seed = SeedTree(self._experiment.recipe.seed)
         return merged(
-            measures(scoring, statistics, subjects, generator=seed.numpy("bootstrap"))
+            {} if scoring is None else measures(scoring, statistics, subjects, generator=seed.numpy("bootstrap"))
             for scoring, statistics in zip(self._scorings, self.statistics, strict=True)
         )
 
@@ -194,16 +197,21 @@ def _judged(
     experiment: Experiment, model: nn.Module, device: torch.device
 ) -> tuple[dict[str, TestScorer], dict[str, Tensor]]:
     """The model and the trivial predictors on the test clips, read once; and the model's answers."""
-    task, scorings, predictors = task_of(experiment.recipe), scorings_of(experiment.recipe), _predictors(experiment)
-    scorers = {name: TestScorer(experiment) for name in ("model", *predictors)}
+    task, scorings = task_of(experiment.recipe), scorings_of(experiment.recipe)
+    predictors = _predictors(experiment, scorings)
+    scorers = {"model": TestScorer(experiment)}
+    for name, of_tasks in predictors.items():
+        judged = (scoring if part else None for scoring, part in zip(scorings, of_tasks, strict=True))
+        scorers[name] = TestScorer(experiment, tuple(judged))
     answers: dict[str, list[Tensor]] = {}
     model = model.to(device).eval()
     with torch.inference_mode():
         for batch in experiment.batches(experiment.split.test):
             output = {name: rows.cpu() for name, rows in predict(model, task, batch.to(device)).items()}
             scorers["model"].add(output, batch)
-            for name, predictor in predictors.items():
-                scorers[name].add(predictor(batch), batch)
+            for name, of_tasks in predictors.items():
+                said = {target: rows for part in of_tasks if part for target, rows in part(batch).items()}
+                scorers[name].add(said, batch)
             for scoring in scorings:
                 for name, rows in scoring.answers(output).items():
                     answers.setdefault(name, []).append(rows)
@@ -211,16 +219,12 @@ def _judged(
     return scorers, {name: torch.cat(rows).contiguous() for name, rows in answers.items()}
 
 
-def _predictors(experiment: Experiment) -> dict[str, Predictor]:
-    """The trivial predictors that every task has, each with the answers to all tasks."""
+def _predictors(experiment: Experiment, scorings: tuple[Scoring, ...]) -> dict[str, tuple[Predictor | None, ...]]:
+    """The trivial predictors by name, one for each task; None where a task has none of that name."""
     train = experiment.split.train
-    of_tasks = [scoring.predictors(experiment.label_batches(train)) for scoring in scorings_of(experiment.recipe)]
-    shared = [name for name in of_tasks[0] if all(name in others for others in of_tasks)]
-
-    def joined(name: str) -> Predictor:
-        return lambda batch: {target: rows for each in of_tasks for target, rows in each[name](batch).items()}
-
-    return {name: joined(name) for name in shared}
+    of_tasks = [scoring.predictors(experiment.label_batches(train)) for scoring in scorings]
+    names = dict.fromkeys(name for own in of_tasks for name in own)
+    return {name: tuple(own.get(name) for own in of_tasks) for name in names}
 
 
 def _chance(scorings: tuple[Scoring, ...]) -> dict[str, dict[str, Measure]]:

@@ -25,6 +25,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from ann_baselines import load_pretrained
+from snnface.app.answers import answer_names
 from snnface.app.catalog import labels_read, model_of, representation_of, task_of
 from snnface.app.experiment import Experiment
 from snnface.app.recipes import Recipe
@@ -38,6 +39,7 @@ from snnface.faces.presence import GRID, known_faces, save_known_faces
 from snnface.files import read_text, write_text
 from snnface.seeding import SeedTree
 from snnface.spiking.kernels import kernel_report
+from snnface.spiking.neurons import SpikingNeuron
 from snnface.tasks.base import Loss
 from snnface.training.checkpoint import epochs_done, has_state, load_state, load_weights
 from snnface.training.loop import EpochResult, Observer, TrainingState, train
@@ -132,7 +134,7 @@ def train_run(
             observers=observers,
         )
     if fabric.is_global_zero:
-        if split.validation:
+        if split.validation and _is_for_recordings(recipe, model):
             _save_faces(train_samples, judged_samples, representation_of(recipe).resolution, out / KNOWN_FACES)
         # Only now is it known which kernels ran.
         _write_environment(out, kernels=kernel_report())
@@ -182,6 +184,13 @@ def _augmented(experiment: Experiment, samples: ClipSamples) -> ClipSamples | Au
         class_names=experiment.dataset.class_names,
         targets=labels_read(recipe),
     )
+
+
+def _is_for_recordings(recipe: Recipe, model: nn.Module) -> bool:
+    """Whether `snnface analyse` can show it recordings: only then must it be known what faces look like, for which all
+    clips are gone through once more."""
+    is_spiking = any(isinstance(module, SpikingNeuron) for module in model.modules())
+    return is_spiking and recipe.task.target in answer_names(recipe)
 
 
 def _save_faces(training: ClipSamples, held_out: ClipSamples, resolution: Resolution, path: Path) -> None:

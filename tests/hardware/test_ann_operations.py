@@ -102,6 +102,58 @@ def test_ann_attention_counts_scores_and_weighted_values() -> None:
     assert products.counts["dense"].tolist() == products.counts["effective"].tolist() == [2 * 5 * 3 * (2 + 2)] * 2
 
 
+def test_ann_transposed_convolution_counts_the_products_that_reach_the_output() -> None:
+    layer = nn.ConvTranspose1d(1, 2, 4, stride=2, padding=1)
+    inputs = torch.tensor([[[1.0, 0.0, 3.0]], [[0.0, 0.0, 5.0]]])
+    (counted,) = count_ann_operations(nn.Sequential(layer), inputs, batch_axis=0).layers
+    # Three inputs, four taps, six outputs: the first tap of the first and the last of the last fall beside them.
+    # By position 3, 4 and 3 taps, each into two channels.
+    assert counted.counts["dense"].tolist() == [2 * 10] * 2
+    assert counted.counts["effective"].tolist() == [2 * (3 + 3), 2 * 3]
+    assert counted.counts["dense_pad"].tolist() == [3 * 2 * 4] * 2
+    assert counted.counts["bias_adds"].tolist() == [2 * 6] * 2
+    assert (counted.kind, counted.num_parameters, counted.kernel_size) == ("ConvTranspose1d", 2 * 4 + 2, 2 * 4)
+    assert (counted.input_size, counted.output_size) == (3, 12)
+
+
+def test_ann_transposed_convolutions_of_one_layer_may_answer_pictures_of_several_sizes() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up = nn.ConvTranspose1d(1, 1, 2, stride=2, bias=False)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.up(inputs).sum() + self.up(inputs, output_size=[7]).sum()
+
+    (layer,) = count_ann_operations(Net(), torch.ones(1, 1, 3), batch_axis=0).layers
+    # The seventh output has no input that reaches it.
+    assert layer.counts["dense"].tolist() == [6 + 6]
+    assert layer.counts["outputs"].tolist() == [6 + 7]
+    assert layer.counts["bias_adds"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("conv", "shape"),
+    [
+        (nn.ConvTranspose2d(4, 6, (4, 3), stride=(2, 3), padding=(1, 2), groups=2), (4, 3, 5)),
+        (nn.ConvTranspose2d(2, 1, 3, stride=2, padding=1, output_padding=1, dilation=2), (2, 4, 3)),
+        (nn.ConvTranspose3d(1, 2, 2, stride=(1, 2, 1), padding=(1, 0, 1)), (1, 3, 2, 4)),
+        (nn.ConvTranspose1d(3, 2, 5, padding=4), (3, 6)),
+    ],
+)
+def test_ann_transposed_dense_equals_the_gradient_of_ones(conv: nn.Module, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(1, *shape) * (torch.rand(1, *shape) < 0.6)
+    counted = count_ann_operations(conv, inputs, batch_axis=0)
+    ones = torch.ones(1, *shape, dtype=torch.float64, requires_grad=True)
+    conv.double()
+    nn.init.ones_(conv.weight)
+    conv(ones).sum().backward()
+    assert ones.grad is not None
+    assert counted.total("dense").mean == float(ones.grad.sum())
+    assert counted.total("effective").mean == float(ones.grad[inputs != 0].sum())
+
+
 def test_ann_counts_are_per_inference_when_time_is_folded_into_the_batch() -> None:
     class PerFrame(nn.Module):
         def __init__(self) -> None:

@@ -9,6 +9,7 @@ from hardware.backends.lava import find_lava_python
 from hardware.target import TARGETS
 from snnface.app.options import parse
 from snnface.app.recipes import RECIPES
+from snnface.app.reproduction import TABLES
 from snnface.datasets.published.loaders import LOADERS
 from snnface.events.readers import FORMATS
 
@@ -17,7 +18,7 @@ __all__ = ["main"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What there is: recipes, data sets, file formats, targets, backends."""
+    """What there is: recipes, tables of the papers to reproduce, data sets, file formats, targets, backends."""
 
 
 def main(arguments: list[str]) -> None:
@@ -27,6 +28,8 @@ def main(arguments: list[str]) -> None:
         table.add_column(column)
     for name, make in RECIPES.items():
         table.add_row("recipe", name, make().source)
+    for name, rerun in TABLES.items():
+        table.add_row("table to reproduce", name, rerun.title)
     for name, loader in LOADERS.items():
         table.add_row("data set", name, (loader.__doc__ or "").partition(";")[0])
     for name, target in TARGETS.items():

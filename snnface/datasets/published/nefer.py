@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -61,11 +62,14 @@ class Nefer:
     first one on; "event-frames", what the authors made of them (temporal binary representation,
     grey); "rgb", the pictures of the other camera. Picture k is at k / fps.
 
+    Opening reads the tables and looks whether the files are there; it decodes none of them.
+
     Args:
         root: the folder with `annotations`; tables may lie in folders inside it.
         source: which of the three: "events", "event-frames" or "rgb".
         fps: of the pictures, which the data set does not tell.
-        duration_us: of each clip of "events"; None: as long as its events last, for which each file is decoded here.
+        duration_us: of each clip of "events"; None: as long as its events last, for which each file is decoded once,
+            when `clips` are asked for.
         columns: where a table has what, if it cannot be told: {"user": 0, "video": 1, "emotion": 3}.
         on_missing: what to do with a clip that is listed and whose files are not there.
 
@@ -101,21 +105,28 @@ class Nefer:
             raise unknown_name("source of NEFER", source, CAMERAS)
         if duration_us is not None and duration_us < 1:
             raise ConfigError(f"duration_us must be at least 1; got {duration_us}.")
-        self._fps = fps
+        self._fps, self._duration_us = fps, duration_us
         intended, reported = _tables(root, CAMERAS[source], columns)
         if not intended and not reported:
             raise wrong_layout(root, NAME, EXPECTED, f"No table for {source} lies in annotations/.")
         files = _Files(root, source)
         absences = Absences(NAME, on_missing)
         self._videos: dict[str, _Video] = {}
-        clips = []
         for key in sorted({*intended, *reported}):
-            video = files.found(intended.get(key) or reported[key], absences)
+            labels = _labels(intended.get(key), reported.get(key))
+            video = files.found(intended.get(key) or reported[key], labels, absences)
             if video is not None:
                 self._videos[video.clip_id] = video
-                clips.append(_clip(video, _labels(intended.get(key), reported.get(key)), fps, duration_us))
         self.left_out = absences.settled()
-        self.clips: tuple[Clip, ...] = tuple(clips)
+
+    @cached_property
+    def clips(self) -> tuple[Clip, ...]:
+        """By user and video.
+
+        Raises:
+            DataError: if a file of events is damaged.
+        """
+        return tuple(video.clip(self._fps, self._duration_us) for video in self._videos.values())
 
     def recording(self, recording_id: str) -> Recording:
         """The events or the pictures of a clip; times begin at 0.
@@ -145,8 +156,23 @@ class _Video:
 
     clip_id: str
     user: str
+    labels: Mapping[str, Label]
     raw: Path | None = None
     pictures: tuple[Path, ...] = ()
+
+    def clip(self, fps: float, duration_us: int | None) -> Clip:
+        """From 0 on; as long as the pictures last, `duration_us` of events, or from the first event to the last."""
+        if self.raw is None:
+            duration_us = round(len(self.pictures) * 1e6 / fps)
+        elif duration_us is None:
+            duration_us = _duration_us(self.raw)
+        return Clip(
+            clip_id=self.clip_id,
+            recording_id=self.clip_id,
+            subject=self.user,
+            window=TimeWindow(0, duration_us),
+            labels=self.labels,
+        )
 
 
 class _Files:
@@ -164,7 +190,7 @@ class _Files:
             found.sort(key=lambda path: -RAW_SUFFIXES.index(path.suffix.lower()))
             self._raw = {path.stem.removesuffix(DECODED): path for path in found}
 
-    def found(self, entry: TableEntry, absences: Absences) -> _Video | None:
+    def found(self, entry: TableEntry, labels: Mapping[str, Label], absences: Absences) -> _Video | None:
         """The files that a row of a table stands for; None, and a note, if some are missing."""
         clip_id = f"{entry.user}/{entry.video}"
         if self._raw is not None:
@@ -172,7 +198,7 @@ class _Files:
             if raw is None:
                 absences.note(clip_id, f"there is no raw file of it in {self._folder}")
                 return None
-            return _Video(clip_id=clip_id, user=entry.user, raw=raw)
+            return _Video(clip_id=clip_id, user=entry.user, labels=labels, raw=raw)
         folder = inside(self._folder, f"{entry.folder}/{entry.video}", source=entry.source)
         pictures = _pictures(folder, entry)
         missing = [picture for picture in pictures if not picture.is_file()]
@@ -183,7 +209,7 @@ class _Files:
         if gap is not None:
             absences.note(clip_id, f"picture {gap} is missing in {folder}")
             return None
-        return _Video(clip_id=clip_id, user=entry.user, pictures=pictures)
+        return _Video(clip_id=clip_id, user=entry.user, labels=labels, pictures=pictures)
 
 
 def _pictures(folder: Path, entry: TableEntry) -> tuple[Path, ...]:
@@ -193,7 +219,7 @@ def _pictures(folder: Path, entry: TableEntry) -> tuple[Path, ...]:
     return tuple(pictures_in(folder))
 
 
-def _labels(intended: TableEntry | None, reported: TableEntry | None) -> dict[str, Label]:
+def _labels(intended: TableEntry | None, reported: TableEntry | None) -> Mapping[str, Label]:
     labels: dict[str, Label] = {}
     if intended is not None:
         if intended.emotion == NOTHING_FELT:
@@ -201,21 +227,7 @@ def _labels(intended: TableEntry | None, reported: TableEntry | None) -> dict[st
         labels["emotion"] = EMOTIONS.index(intended.emotion)
     if reported is not None:
         labels["emotion_reported"] = (*EMOTIONS, NOTHING_FELT).index(reported.emotion)
-    return labels
-
-
-def _clip(video: _Video, labels: Mapping[str, Label], fps: float, duration_us: int | None) -> Clip:
-    if video.raw is None:
-        duration_us = round(len(video.pictures) * 1e6 / fps)
-    elif duration_us is None:
-        duration_us = _duration_us(video.raw)
-    return Clip(
-        clip_id=video.clip_id,
-        recording_id=video.clip_id,
-        subject=video.user,
-        window=TimeWindow(0, duration_us),
-        labels=MappingProxyType(dict(labels)),
-    )
+    return MappingProxyType(labels)
 
 
 def _duration_us(raw: Path) -> int:

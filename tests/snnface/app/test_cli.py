@@ -10,6 +10,7 @@ import pytest
 
 from snnface.app.cli import VERBS, main
 from snnface.app.recipes import Recipe
+from snnface.app.reproduction import TABLES
 from snnface.errors import ConfigError
 from snnface.models.temporal import LeakyReadoutConfig
 
@@ -212,10 +213,10 @@ def test_help_names_what_an_option_takes(capsys: pytest.CaptureFixture[str], ver
     assert "(default: None)" not in before_upsampling.replace("--compat", "").partition("None for this project")[0]
 
 
-def test_list_names_recipes_targets_and_backends(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_names_recipes_tables_targets_and_backends(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "list")
     assert status == 0
-    for name in ("demo-plif", "micro-expression-c3d", "loihi2", "fixed_point", "lava"):
+    for name in ("demo-plif", "micro-expression-c3d", "loihi2", "fixed_point", "lava", *TABLES):
         assert name in out
 
 

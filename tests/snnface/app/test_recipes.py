@@ -31,7 +31,7 @@ def test_a_recipe_builds_its_model_its_task_and_a_scoring_for_each_part(name: st
         model = model_of(recipe)
     if isinstance(model, FaceModel):
         assert list(model.heads) == [task.target for task in recipe.tasks]
-    assert task_of(recipe).selection_metric in {"top1", "ccc", "psnr"}
+    assert task_of(recipe).selection_metric in {"top1", "ccc", "r2", "psnr"}
     assert len(scorings_of(recipe)) == len(recipe.tasks)
 
 

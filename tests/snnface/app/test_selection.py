@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ann_baselines.c3d import C3dConfig
 from snnface.app.evaluation import TestResult, evaluate_run, read_statistics
 from snnface.app.experiment import Experiment, open_experiment
 from snnface.app.pretrained import PRETRAINED
@@ -19,6 +20,7 @@ from snnface.datasets.synthetic import SyntheticFacesConfig
 from snnface.errors import CheckpointError, ConfigError
 from snnface.events.window import Resolution
 from snnface.files import read_text
+from snnface.models.heads import MlpHeadConfig
 from snnface.representations import HistogramConfig
 from snnface.spiking import ConvSnnConfig
 from snnface.training import TrainingConfig
@@ -109,6 +111,17 @@ def test_pictures_smaller_than_a_layout_say_nothing_of_faces(cache: Path, tmp_pa
     train_run(replace(experiment, recipe=recipe), tmp_path, console=QUIET)
     assert (tmp_path / "model.safetensors").is_file()
     assert not (tmp_path / KNOWN_FACES).exists()
+
+
+def test_a_network_that_no_recording_is_shown_to_learns_nothing_of_where_faces_are(cache: Path, tmp_path: Path) -> None:
+    experiment = experiment_of("validation", cache, validation_subjects=1)
+    network = {"encoder": C3dConfig(channels=((4,),)), "head": MlpHeadConfig()}
+    once = replace(RECIPE.training, num_epochs=1)
+    spiking = replace(experiment.recipe, training=once)
+    train_run(replace(experiment, recipe=spiking), tmp_path / "spiking", console=QUIET)
+    train_run(replace(experiment, recipe=replace(spiking, **network)), tmp_path / "conventional", console=QUIET)
+    assert (tmp_path / "spiking" / KNOWN_FACES).is_file()
+    assert not (tmp_path / "conventional" / KNOWN_FACES).exists()
 
 
 def test_results_that_were_written_before_can_be_read() -> None:

@@ -3,16 +3,12 @@
 from dataclasses import replace
 
 from snnface.app.reproduction.published.cross_modal import ACCURACY
-from snnface.app.reproduction.published.micro_expression import PARAMETERS
+from snnface.app.reproduction.published.micro_expression import OPERATIONS, PARAMETERS
 from snnface.app.reproduction.table import Claim, Column, Part, Row, Table
 
 __all__ = ["TABLES"]
 
-COSTS = (
-    PARAMETERS,
-    Column(metric="synops", heading="Synaptic operations", better="lower", factor=1e-6, decimals=2, unit="M a clip"),
-    Column(metric="macs", heading="Multiply-accumulates", better="lower", factor=1e-6, decimals=2, unit="M a clip"),
-)
+COSTS = (PARAMETERS, *OPERATIONS)
 CCC = Column(metric="ccc", heading="CCC")
 SSIM = Column(metric="ssim", heading="SSIM", decimals=4)
 

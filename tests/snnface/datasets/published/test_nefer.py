@@ -11,6 +11,8 @@ from snnface.datasets.fixtures.images import write_pictures
 from snnface.datasets.published.nefer import TRAIN_USERS, VALIDATION_USERS, Nefer
 from snnface.datasets.published.nefer_tables import EMOTIONS, read_nefer_table
 from snnface.errors import ConfigError, DataError, SubjectLeakageError
+from snnface.events.readers import open_events
+from snnface.events.readers.base import EventFile
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
 from snnface.events.writers import write_events
@@ -146,6 +148,36 @@ def test_raw_events_begin_at_zero_and_the_clip_lasts_as_long_as_they_do(tmp_path
     assert recording.frames is None
     assert dataset.clips[0].window.duration_us == 1001
     assert Nefer(tmp_path, duration_us=5000).clips[0].window.duration_us == 5000
+
+
+def test_opening_decodes_nothing_and_the_clips_each_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(tmp_path, published("01", "v_cd", "Fear") + published("02", "w_cd", "Anger"))
+    write_raw(tmp_path, "01", "v")
+    write_raw(tmp_path, "02", "w")
+    decoded: list[str] = []
+
+    def opened(path: Path) -> EventFile:
+        decoded.append(path.stem)
+        return open_events(path)
+
+    monkeypatch.setattr("snnface.events.readers.open_events", opened)
+    dataset = Nefer(tmp_path)
+    assert dataset.left_out == {}
+    assert decoded == []
+    assert [clip.window.duration_us for clip in dataset.clips] == [1001, 1001]
+    assert len(dataset.clips) == len(next(dataset.splits()).train) == 2
+    assert decoded == ["v", "w"]
+    assert len(Nefer(tmp_path, duration_us=5000).clips) == 2
+    assert decoded == ["v", "w"]
+
+
+def test_a_damaged_file_is_told_when_the_clips_are_asked_for(tmp_path: Path) -> None:
+    table(tmp_path, published("01", "v_cd", "Fear"))
+    write_raw(tmp_path, "01", "v")
+    (tmp_path / "event_raw" / "user_01" / "v.raw").write_bytes(b"GIF89a, no events")
+    dataset = Nefer(tmp_path)
+    with pytest.raises(DataError, match=r"v\.raw"):
+        _ = dataset.clips
 
 
 def test_event_frames_are_grey_pictures_at_the_given_rate(tmp_path: Path) -> None:
