@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from snnface.errors import ConfigError, ShapeError
 from snnface.events.window import Resolution
 from snnface.models.face_model import at_least_float32
+from snnface.models.reconstruction import changed_picture
 from snnface.shapes import require_shape
 
 __all__ = ["ConditionalVae", "ConditionalVaeConfig"]
@@ -22,7 +23,8 @@ class ConditionalVaeConfig:
         channels: output maps of the encoder's two convolutions; the decoder's are the same backwards.
         hidden: width of the full layer between the convolutions and the code.
         latent: length of the code.
-        sees_reference: the condition holds the reference picture beside the events (the paper's does not).
+        sees_reference: the condition holds the reference picture beside the events, and the answer is what has
+            changed of it (the paper's does neither).
 
     Raises:
         ConfigError: if a width is not positive.
@@ -41,13 +43,19 @@ class ConditionalVaeConfig:
 class ConditionalVae(nn.Module):
     """Events [T, B, C, H, W] -> the picture [B, 1, H, W] at their end, through a code of a few numbers.
 
-        c = events accumulated over the clip (their mean over T), with the reference if it is seen
+        c = log(1 + events accumulated over the clip), with the reference if it is seen
         q(z | x, c) = N(mu, diag(sigma^2)):  two convolutions (4x4, stride 2, ReLU) of x and c, then full layers
         p(x | z, c):  full layer of z and the flattened c, then two transposed convolutions; sigmoid
 
-    Where the target x is given (in training), z is drawn from q, and the answers hold the
-    "divergence" KL(q || N(0, 1)) of each clip in nats. Without it z is 0, the prior's mean,
-    so that the answer is the same every time.
+    The paper does not say how counts are scaled. Their logarithm says where contours are; the counts themselves
+    are those of a few pixels that were swept many times, and a linear map of them tells a stranger's face worse
+    (ridge regression to pictures of 32 x 32: SSIM 0.775 of counts, 0.802 of logarithms).
+
+    Where the target x is given, the answers hold the "divergence" KL(q || N(0, 1)) of each clip in nats, and z is
+    drawn from q in training and its mean in evaluation. Without x z is 0, the prior's mean. So is the answer the
+    same every time.
+
+    A reference that is seen is also what the answer starts from: sigmoid(logit(reference) + what is decoded).
 
     Nine tenths of the parameters stand in the full layer of z and c: (32 + C H W) x (maps of a
     quarter of the picture's sides). The paper gives their number, 289 M for both sensors, and not
@@ -89,7 +97,6 @@ class ConditionalVae(nn.Module):
             nn.ConvTranspose2d(second, first, 4, stride=2, padding=1),
             nn.ReLU(),
             nn.ConvTranspose2d(first, 1, 4, stride=2, padding=1),
-            nn.Sigmoid(),
         )
 
     def forward(
@@ -100,7 +107,7 @@ class ConditionalVae(nn.Module):
     ) -> dict[str, Tensor]:
         """The "picture" [B, 1, H, W] in 0..1 and, with a target, the "divergence" [B].
 
-        The code is drawn from the global torch generator, as dropout is.
+        In training the code is drawn from the global torch generator, as dropout is.
 
         Raises:
             ShapeError: if the events or a picture do not have the configured size.
@@ -108,13 +115,13 @@ class ConditionalVae(nn.Module):
         condition = self._condition(inputs, reference)
         if target is None:
             code = condition.new_zeros(condition.shape[0], self.config.latent)
-            return {"picture": self._picture(code, condition)}
+            return {"picture": self._picture(code, condition, reference)}
         self._require_picture(target, condition, "the target picture")
         hidden = self.encoder(torch.cat([target.to(condition.dtype), condition], dim=1))
         mean, log_variance = at_least_float32(self.mean(hidden)), at_least_float32(self.log_variance(hidden))
-        code = mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
+        code = mean + torch.exp(log_variance / 2) * torch.randn_like(mean) if self.training else mean
         divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
-        return {"picture": self._picture(code.to(condition.dtype), condition), "divergence": divergence}
+        return {"picture": self._picture(code.to(condition.dtype), condition, reference), "divergence": divergence}
 
     def _condition(self, inputs: Tensor, reference: Tensor) -> Tensor:
         size = self.resolution
@@ -123,14 +130,14 @@ class ConditionalVae(nn.Module):
             raise ShapeError(
                 f"the events must have at least one step and one clip; their shape is {list(inputs.shape)}."
             )
-        events = inputs.mean(0)
+        events = torch.log1p(inputs.sum(0))
         self._require_picture(reference, events, "the reference picture")
         return torch.cat([events, reference.to(events.dtype)], dim=1) if self.config.sees_reference else events
 
     def _require_picture(self, picture: Tensor, clips: Tensor, what: str) -> None:
         require_shape(picture, f"{clips.shape[0]} 1 {self.resolution.height} {self.resolution.width}", what=what)
 
-    def _picture(self, code: Tensor, condition: Tensor) -> Tensor:
+    def _picture(self, code: Tensor, condition: Tensor, reference: Tensor) -> Tensor:
         maps = self.full(torch.cat([code, condition.flatten(1)], dim=1))
-        picture: Tensor = self.decoder(maps.unflatten(1, self._maps))
-        return at_least_float32(picture)
+        decoded = at_least_float32(self.decoder(maps.unflatten(1, self._maps)))
+        return changed_picture(reference, decoded) if self.config.sees_reference else torch.sigmoid(decoded)

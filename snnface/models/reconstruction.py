@@ -16,7 +16,7 @@ from snnface.spiking.neurons import NeuronConfig
 from snnface.spiking.pictures import require_pictures
 from snnface.spiking.streaming import State, advance_all
 
-__all__ = ["SpikingReconstruction", "SpikingReconstructionConfig"]
+__all__ = ["SpikingReconstruction", "SpikingReconstructionConfig", "changed_picture"]
 
 _DARKEST = 1e-3
 """Brightness below this (or above 1 - this) counts as this, so that its log odds are finite."""
@@ -144,9 +144,14 @@ class SpikingReconstruction(nn.Module):
         self, potential: Float[Tensor, "B 1 H W"], reference: Float[Tensor, "B 1 H W"]
     ) -> Float[Tensor, "B 1 H W"]:
         """The picture that a potential makes of the reference."""
-        return torch.sigmoid(torch.logit(reference.to(potential.dtype), eps=_DARKEST) + potential)
+        return changed_picture(reference, potential)
 
     def _answers(self, rates: Tensor, reference: Tensor) -> dict[str, Tensor]:
         with torch.autocast(rates.device.type, enabled=False):
             potential = self.readout(rates.to(self.readout.weight.dtype))
             return {"picture": self.picture(potential, reference)}
+
+
+def changed_picture(reference: Float[Tensor, "B 1 H W"], change: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 H W"]:
+    """The reference with its log odds changed: sigmoid(logit(reference) + change), in the type of the change."""
+    return torch.sigmoid(torch.logit(reference.to(change.dtype), eps=_DARKEST) + change)

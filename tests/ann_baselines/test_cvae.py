@@ -1,5 +1,8 @@
+import math
+
 import pytest
 import torch
+from torch import nn
 
 from ann_baselines import ConditionalVae, ConditionalVaeConfig
 from snnface.errors import ConfigError, ShapeError
@@ -47,6 +50,40 @@ def test_the_code_is_drawn_in_training_and_fixed_without_a_target() -> None:
     answers = model(events, picture)
     assert answers.keys() == {"picture"}
     assert torch.equal(answers["picture"], model(events, picture)["picture"])
+
+
+def test_in_evaluation_a_picture_that_is_shown_is_answered_by_the_middle_of_its_code() -> None:
+    model, events, picture = small(), torch.rand(4, 2, 2, 8, 8), torch.rand(2, 1, 8, 8)
+    with torch.no_grad():
+        # A code that is certain is drawn where its mean is.
+        model.log_variance.weight.zero_()
+        model.log_variance.bias.fill_(-80.0)
+    drawn = model(events, picture, picture)["picture"]
+    answer = model.eval()(events, picture, picture)
+    torch.testing.assert_close(answer["picture"], drawn)
+    assert not torch.equal(answer["picture"], model(events, picture)["picture"])
+    torch.testing.assert_close(answer["picture"], model(events, picture, picture)["picture"], rtol=0, atol=0)
+
+
+def test_the_condition_is_the_logarithm_of_one_and_the_events_of_the_whole_clip() -> None:
+    model, picture = small(), torch.rand(1, 1, 8, 8)
+    kept: dict[str, torch.Tensor] = {}
+    model.full.register_forward_hook(lambda module, inputs, output: kept.update(seen=inputs[0]))
+    events = torch.zeros(3, 1, 2, 8, 8)
+    events[0, 0, 1, 2, 5], events[2, 0, 1, 2, 5] = 3.0, 4.0
+    model(events, picture)
+    expected = torch.zeros(2, 8, 8)
+    expected[1, 2, 5] = math.log(8)
+    torch.testing.assert_close(kept["seen"], torch.cat([torch.zeros(3), expected.flatten()])[None])
+
+
+def test_what_decodes_to_nothing_leaves_the_reference_as_it_is() -> None:
+    model = small(sees_reference=True)
+    last = model.decoder[-1]
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    reference = torch.linspace(0.01, 0.99, 2 * 64).reshape(2, 1, 8, 8)
+    torch.testing.assert_close(model(torch.rand(4, 2, 2, 8, 8), reference)["picture"], reference)
 
 
 @pytest.mark.parametrize("sees_reference", [True, False])

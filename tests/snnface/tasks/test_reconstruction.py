@@ -50,6 +50,45 @@ def test_the_divergence_is_counted_by_the_pixel_as_the_error_is() -> None:
     assert loss.value == pytest.approx(0.01 + 0.5 * 4 / 144)
 
 
+def test_unless_it_is_said_a_pixel_is_taken_to_lie_within_a_twentieth() -> None:
+    # Twice the variance of a standard deviation of 0.05.
+    assert ReconstructionTaskConfig().divergence_weight == pytest.approx(2 * 0.05**2)
+
+
+class Copying(nn.Module):
+    """Answers with the picture where it is shown, else with black."""
+
+    def forward(
+        self, inputs: torch.Tensor, reference: torch.Tensor, target: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        return {"picture": torch.zeros_like(reference) if target is None else target}
+
+
+def test_what_is_answered_when_the_picture_is_shown_is_scored_under_names_of_its_own() -> None:
+    task = ReconstructionTask(ReconstructionTaskConfig(shows_picture=True))
+    output = task.predict(Copying().eval(), batch())
+    assert list(task.answers(output)) == ["picture"]
+    found = task.metrics(task.statistics(output, batch()).sum(0))
+    assert float(found["mse"]) == pytest.approx(float(PICTURES.square().mean()), rel=1e-6)
+    assert float(found["shown_mse"]) == 0.0
+    assert float(found["shown_ssim"]) == pytest.approx(1.0)
+    assert float(found["ssim"]) < 0.5
+
+
+def test_in_training_and_by_trivial_predictors_nothing_is_answered_twice() -> None:
+    task = ReconstructionTask(ReconstructionTaskConfig(shows_picture=True))
+    assert list(task.predict(Copying().train(), batch())) == ["picture"]
+    mean = task.predictors([batch()])["mean"](batch())
+    found = task.metrics(task.statistics(mean, batch()).sum(0))
+    assert found["shown_ncc"] == found["ncc"]
+
+
+def test_a_model_is_not_shown_the_picture_unless_it_is_said() -> None:
+    output = TASK.predict(Copying().eval(), batch())
+    assert list(output) == ["picture"]
+    assert not any(name.startswith("shown") for name in TASK.metrics(TASK.statistics(output, batch()).sum(0)))
+
+
 def test_a_clip_without_a_picture_changes_nothing() -> None:
     spoiled = PICTURES.clone()
     spoiled[1] += 100
