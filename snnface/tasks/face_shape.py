@@ -51,6 +51,8 @@ class FaceShapeTask:
     coefficients together; 0 where nothing varies), by which checkpoints are chosen; `mse`, `rmse`.
 
     Source: Becattini et al. 2024, "Neuromorphic Facial Analysis with Cross-Modal Supervision", sec. 5 (L_alpha, MSE).
+    The mean is over steps and coefficients; the paper's formula sums the K coefficients of a frame, so that a weight
+    here is K times the lambda of that formula. The paper gives neither lambda nor the unit of alpha.
     """
 
     selection_metric = "r2"
