@@ -18,8 +18,8 @@ from conversion.graph import (
 )
 from conversion.graph_io import load_graph, save_graph
 from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
-from conversion.parity import SpikeComparison, compare_spikes, mismatch_summary
 from conversion.quantize import QuantizeConfig, Quantized, QuantizedLayer, quantize
+from conversion.spike_comparison import SpikeComparison, compare_spikes, mismatch_summary
 
 __all__ = [
     "INPUT",

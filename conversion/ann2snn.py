@@ -1,152 +1,57 @@
-"""A trained ANN as a spiking network, and the command that converts a file.
+"""The command that turns a trained ANN into a spiking network; `conversion.convert` does the work.
 
-    python -m conversion.ann2snn --model-file model.json --calibration samples.npz --out graph.npz
-
-The network becomes integrate-and-fire neurons with reset by subtraction that start at half
-their threshold and fire at >=; rates then round the ANN's activations. Thresholds come
-from calibration samples and are folded into the weights, so that spikes are 1 and every
-threshold is 1; average pools and batch norms are folded, too. Nothing but weights and
-neurons is left.
-
-Source: Rueckauer et al. 2017, Frontiers in Neuroscience 11:682 (normalisation); Bu et al.
-2022, arXiv:2202.01440 (the half-threshold start); Li et al. 2021, arXiv:2106.06984.
+python -m conversion.ann2snn --model ann.onnx --data samples.npz --steps 8 --out converted
+python -m conversion.ann2snn --model runs/resnet18 --max-pool average --steps 8 --out converted
 """
 
-import json
+import datetime
+import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snnface.errors import ConfigError, DataError, SnnfaceError, UnsupportedLayerError
+from conversion.ann.sources import AnnSource, OwnData, Samples, open_source
+from conversion.convert import ConvertConfig, Converted
+from snnface.errors import ConfigError, DataError, SnnfaceError
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from conversion.conversion_report import ConversionReport
+    from conversion.conversion_report import AnswerQuality
     from conversion.graph import SpikingGraph
+    from conversion.report_values import Conversion
 
-__all__ = ["Ann2SnnConfig", "ConvertCommand", "Converted", "ann2snn", "main"]
+__all__ = ["ConvertCommand", "main"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Ann2SnnConfig:
-    """How thresholds are chosen.
-
-    Attributes:
-        steps: the number of steps to convert for ("mmse" and bias correction are for it).
-        rule: "mmse" makes T spikes stand for the activations with the least squared error;
-            "percentile" takes a percentile of them.
-        percentile: for the rule of that name.
-        bias_correction: shift every channel's bias so that its mean rate is the ANN's mean.
-        report_steps: numbers of steps that the report judges.
-
-    Raises:
-        ConfigError: if a number is out of its range.
-    """
-
-    steps: int = 16
-    rule: Literal["percentile", "mmse"] = "mmse"
-    percentile: float = 99.9
-    bias_correction: bool = True
-    report_steps: tuple[int, ...] = (4, 8, 16, 32)
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ConfigError(f"steps must be at least 1; got {self.steps}.")
-        if not 0 < self.percentile <= 100:
-            raise ConfigError(f"percentile must lie in 0..100, above 0; got {self.percentile}.")
-        if not self.report_steps or min(self.report_steps) < 1:
-            raise ConfigError(f"report_steps must name numbers of steps from 1 up; got {self.report_steps}.")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Converted:
-    """The spiking graph and the report."""
-
-    graph: "SpikingGraph"
-    report: "ConversionReport"
-
-
-def ann2snn(
-    model: "nn.Module",
-    calibration: np.ndarray,
-    config: Ann2SnnConfig | None = None,
-    *,
-    evaluation: np.ndarray | None = None,
-    labels: np.ndarray | None = None,
-) -> Converted:
-    """Convert a trained ANN into a spiking graph; the model stays unchanged.
-
-    The graph is fed the ANN's input held over all steps (`simulate.constant_input`), or
-    event bins whose mean is the ANN's input; its answer approaches the ANN's.
-
-    Args:
-        model: see `conversion.ann_layers.layers_of` for what it may hold.
-        calibration: unlabelled samples [B, *input_shape], 256 to 1024; without `evaluation`
-            the report judges on them.
-        config: None takes the defaults.
-        evaluation: other samples for the report.
-        labels: class indices of the samples that are judged.
-
-    Raises:
-        UnsupportedLayerError: if the model holds something without a spiking form, by name.
-        CalibrationError: if the calibration samples give a layer no threshold.
-        ShapeError, DataError: if samples or labels do not fit.
-    """
-    from conversion.ann_layers import layers_of
-    from conversion.calibrate import corrected_biases, measured_activations, mmse_threshold, percentile_threshold
-    from conversion.conversion_report import ConversionReport, accuracy, ann_answers, quality_per_step
-    from conversion.normalise import normalised_graph
-
-    settings = config or Ann2SnnConfig()
-
-    def rule(activations: np.ndarray) -> float:
-        if settings.rule == "mmse":
-            return mmse_threshold(activations, settings.steps)
-        return percentile_threshold(activations, settings.percentile)
-
-    ann = layers_of(model, calibration.shape[1:])
-    activations = measured_activations(ann, calibration, rule)
-    graph = normalised_graph(
-        ann,
-        [measured.threshold for measured in activations],
-        metadata={"made_by": "ann2snn", "steps": settings.steps, "rule": settings.rule},
-    )
-    if settings.bias_correction:
-        graph = corrected_biases(graph, activations, calibration, num_steps=settings.steps)
-    judged = calibration if evaluation is None else evaluation
-    answers = ann_answers(ann, judged)
-    qualities = quality_per_step(graph, judged, answers, labels=labels, steps=settings.report_steps)
-    report = ConversionReport(
-        thresholds={layer.name: measured.threshold for layer, measured in zip(ann.layers, activations, strict=True)},
-        removed=ann.removed,
-        num_calibration=len(calibration),
-        ann_accuracy=None if labels is None else accuracy(answers, labels),
-        qualities=qualities,
-    )
-    return Converted(graph, report)
+_PROGRAM = "python -m conversion.ann2snn"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertCommand(Ann2SnnConfig):
-    """Convert a trained ANN into a spiking graph, and judge it after several numbers of steps.
+class ConvertCommand(ConvertConfig):
+    """Convert a trained ANN into a spiking network, and judge it after several numbers of steps.
 
     Attributes:
-        model_file: the ANN's .json, with a .safetensors of the same name beside it.
-        calibration: .npz with `inputs` [B, ...] and, for accuracies, `labels` [B].
+        model: a run folder of `snnface train`, which brings its data along; .onnx; .json with .safetensors beside it
+            (conversion.sequential_file); or a state dict, .safetensors or of torch.save, with --architecture.
+        out: the folder for networks (JSON and safetensors, NIR, ONNX) and report (HTML, JSON); a new one.
+        data: calibration samples, an .npz with `inputs` [B, ...] and, to be judged on, `labels`.
+        training: another such file to fine-tune on; without it nothing is trained.
         evaluation: another such file to judge on; the calibration samples if left out.
-        out: where the spiking graph goes (.npz).
+        architecture: of a state dict: resnet18, resnet34, resnet50, resnet101, or package.module:callable.
+        portable: also make a network that resets to zero, NIR's plain IF, tuned through its steps.
         json: print the report as JSON.
     """
 
-    model_file: Path
-    calibration: Path
+    model: Path
     out: Path
+    data: Path | None = None
+    training: Path | None = None
     evaluation: Path | None = None
+    architecture: str | None = None
+    portable: bool = False
     json: bool = False
 
 
@@ -154,69 +59,183 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status (1 for an error, which is one line on stderr)."""
     import tyro
 
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        command = tyro.cli(ConvertCommand, prog="python -m conversion.ann2snn", args=arguments)
-        sys.stdout.write(_convert_file(command))
+        command = tyro.cli(ConvertCommand, prog=_PROGRAM, args=given)
+        sys.stdout.write(_converted(command, given))
     except (SnnfaceError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 1
     return 0
 
 
-def _convert_file(command: ConvertCommand) -> str:
-    if command.out.suffix == ".nir":
-        raise UnsupportedLayerError(
-            "a converted network resets by subtraction and starts at half its threshold, which NIR's IF and LIF cannot "
-            "say; written as plain IF it would lose most of its accuracy. Give --out a name that ends in .npz."
-        )
-    if command.out.suffix != ".npz":
-        raise ConfigError(f"--out must end in .npz; got {str(command.out)!r}.")
-    from conversion.graph_io import save_graph
-    from conversion.sequential_file import load_sequential
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The samples of a conversion; `evaluation` may be those of the calibration."""
 
-    model, input_shape = load_sequential(command.model_file)
-    calibration, labels = _samples(command.calibration, input_shape)
-    evaluation = None
-    if command.evaluation is not None:
-        evaluation, labels = _samples(command.evaluation, input_shape)
-    converted = ann2snn(model, calibration, command, evaluation=evaluation, labels=labels)
-    save_graph(converted.graph, command.out)
-    return _text(converted.report, command)
+    calibration: Samples
+    training: Samples | None
+    evaluation: Samples
 
 
-def _samples(path: Path, input_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None]:
+def _converted(command: ConvertCommand, given: Sequence[str]) -> str:
+    from conversion.conversion_folder import require_free, write_conversion
+    from conversion.report_values import Conversion, conversion_values
+
+    require_free(command.out)
+    files = _files(command)
+    source = open_source(
+        command.model,
+        architecture=command.architecture,
+        input_shape=None if files is None else files.calibration.inputs.shape[1:],
+    )
+    shown = _shown(command, source, files)
+    settings = command if source.own is None else replace(command, task=source.own.task)
+    if command.portable and shown.training is None:
+        raise ConfigError("--portable tunes a second network through its steps; give samples for it as --training.")
+    made = _made(source, shown, settings)
+    portable = None
+    if command.portable:
+        tuned = replace(settings, neuron="hard", method="steps", two_phase="none", loihi2=())
+        portable = _made(source, shown, replace(tuned, report_steps=(command.steps,)))
+    conversion = Conversion(
+        name=command.model.name,
+        data=_data_name(command, source),
+        is_synthetic=source.own is not None and source.own.is_synthetic,
+        graph=made.graph,
+        report=made.report,
+        portable=None if portable is None else portable.report,
+        scores={} if source.own is None else _scores(source, source.own, made.graph, command.steps),
+        notes=source.notes,
+        provenance={
+            "command": f"{_PROGRAM} {shlex.join(given)}",
+            "date": datetime.date.today().isoformat(),
+            "seed": str(command.seed),
+            **{name: version(name) for name in ("snnface", "torch", "numpy")},
+        },
+    )
+    conversion = write_conversion(
+        conversion,
+        command.out,
+        model=source.model,
+        samples=shown.evaluation.inputs,
+        portable=None if portable is None else portable.graph,
+        is_for_events=source.own is not None and source.own.event_bins(command.steps) is not None,
+    )
+    return conversion_values(conversion) if command.json else _text(conversion, command)
+
+
+def _made(source: AnnSource, shown: _Shown, settings: ConvertConfig) -> Converted:
+    from conversion.convert import convert
+
+    return convert(
+        source.model,
+        shown.calibration.inputs,
+        settings,
+        training=None if shown.training is None else shown.training.inputs,
+        training_labels=None if shown.training is None else shown.training.labels,
+        evaluation=shown.evaluation.inputs,
+        labels=shown.evaluation.labels,
+    )
+
+
+def _files(command: ConvertCommand) -> _Shown | None:
+    """The samples of the files that are named."""
+    if command.data is not None and command.model.is_dir():
+        raise ConfigError(f"{str(command.model)!r} is a run folder, whose data are used; leave out --data.")
+    if command.data is None:
+        if command.training is not None or command.evaluation is not None:
+            raise ConfigError("--training and --evaluation go with --data, the samples to calibrate on.")
+        return None
+    calibration = _samples(command.data)
+    return _Shown(
+        calibration,
+        None if command.training is None else _samples(command.training),
+        calibration if command.evaluation is None else _samples(command.evaluation),
+    )
+
+
+def _shown(command: ConvertCommand, source: AnnSource, files: _Shown | None) -> _Shown:
+    if source.own is not None:
+        return _Shown(source.own.calibration, source.own.training, source.own.evaluation)
+    if files is None:
+        raise ConfigError(f"'{command.model.name}' brings no samples along; give some to calibrate on as --data.")
+    return files
+
+
+def _samples(path: Path) -> Samples:
     from conversion.array_file import read_arrays
 
     arrays = read_arrays(path)
     if "inputs" not in arrays or arrays.keys() - {"inputs", "labels"}:
-        raise DataError(f"'{path.name}' must hold `inputs` and may hold `labels`; it holds {', '.join(arrays)}.")
-    inputs, labels = arrays["inputs"], arrays.get("labels")
-    if inputs.dtype.kind not in "fiu" or inputs.shape[1:] != input_shape or not len(inputs):
         raise DataError(
-            f"`inputs` of '{path.name}' must be numbers [B, {', '.join(map(str, input_shape))}]; "
-            f"got {inputs.dtype} {list(inputs.shape)}."
+            f"'{path.name}' must hold `inputs` and may hold `labels`; it holds {', '.join(arrays) or 'nothing'}."
         )
-    if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != (len(inputs),)):
-        raise DataError(f"`labels` of '{path.name}' must be {len(inputs)} class indices; got {list(labels.shape)}.")
-    return inputs, labels
+    inputs = arrays["inputs"]
+    if inputs.dtype.kind not in "fiub" or inputs.ndim not in (2, 4) or not len(inputs):
+        raise DataError(
+            f"`inputs` of '{path.name}' must be numbers [B, C, H, W] or [B, N]; got {inputs.dtype} "
+            f"{list(inputs.shape)}."
+        )
+    return Samples(inputs, arrays.get("labels"))
 
 
-def _text(report: "ConversionReport", command: ConvertCommand) -> str:
-    if command.json:
-        return json.dumps(asdict(report), indent=2) + "\n"
-    judged = command.calibration if command.evaluation is None else command.evaluation
+def _data_name(command: ConvertCommand, source: AnnSource) -> str:
+    if source.own is not None:
+        return source.own.name
+    judged = command.data if command.evaluation is None else command.evaluation
+    return "" if judged is None else judged.name
+
+
+def _scores(source: AnnSource, own: OwnData, graph: "SpikingGraph", steps: int) -> dict[str, dict[str, float]]:
+    """What the run's own task says of the ANN, and of the network after its steps."""
+    from conversion.calibration.samples import in_pieces
+    from conversion.event_input import for_event_bins
+    from conversion.simulate import constant_input, simulate
+
+    inputs = own.evaluation.inputs
+    held = simulate(graph, constant_input(inputs, steps), keep=(), precision="float32").answers
+    found = {"ANN": own.scores(in_pieces(source.model)(inputs)), f"T = {steps}": own.scores(held)}
+    if (pieces := own.event_bins(steps)) is not None:
+        fed = for_event_bins(graph, steps)
+        answers = [simulate(fed, piece, keep=(), precision="float32").answers for piece in pieces]
+        found[f"T = {steps}, shown events"] = own.scores(np.concatenate(answers))
+    return {network: dict(scores) for network, scores in found.items()}
+
+
+def _text(conversion: "Conversion", command: ConvertCommand) -> str:
+    from conversion.report_values import mean_rate
+
+    report = conversion.report
     lines = [
-        f"calibrated on {report.num_calibration} samples for {command.steps} steps; wrote {command.out}",
-        *(f"removed {line}" for line in report.removed),
-        *(f"{name}: one spike stands for {value:.4g}" for name, value in report.thresholds.items()),
-        f"on {judged.name}:" + ("" if report.ann_accuracy is None else f" ANN accuracy {report.ann_accuracy:.1%}"),
+        f"calibrated on {report.num_calibration} samples for {report.steps} steps",
+        f"method {report.method}: {report.reason}",
+        *report.removed,
+        *conversion.notes,
+        *(f"{name}: one spike stands for {np.mean(value):.4g}" for name, value in report.thresholds.items()),
+        f"on {conversion.data}: the ANN itself: {_said(report.ann)}",
     ]
     for quality in report.qualities:
-        parts = [] if quality.accuracy is None else [f"accuracy {quality.accuracy:.1%}"]
-        parts += [f"agreement with the ANN {quality.agreement:.1%}", f"mean answer error {quality.answer_error:.3g}"]
-        parts += [f"spikes per neuron and step {np.mean(list(quality.rates.values())):.3f}"]
-        lines.append(f"T = {quality.num_steps}: " + ", ".join(parts))
-    return "\n".join(lines) + "\n"
+        rate = f"spikes per neuron and step {mean_rate(quality, conversion.graph):.3f}"
+        lines.append(f"T = {quality.num_steps}: {_said(quality.answers)}, {rate}")
+    if conversion.portable is not None:
+        quality = conversion.portable.at(report.steps)
+        lines.append(f"portable, resets to zero, T = {quality.num_steps}: {_said(quality.answers)}")
+    lines += [
+        f"{network}: {', '.join(f'{name} {value:.4g}' for name, value in found.items())}"
+        for network, found in conversion.scores.items()
+    ]
+    wrote = ", ".join(conversion.files)
+    return "\n".join([*lines, *report.falls, f"wrote {command.out}: {wrote}, report.html"]) + "\n"
+
+
+def _said(quality: "AnswerQuality") -> str:
+    parts = [] if quality.accuracy is None else [f"accuracy {quality.accuracy:.1%}"]
+    if quality.rmse is not None and quality.ccc is not None:
+        parts += [f"RMSE {np.mean(quality.rmse):.4g}", f"CCC {np.mean(quality.ccc):.3f}"]
+    if quality.agreement is not None:
+        parts.append(f"agreement with the ANN {quality.agreement:.1%}")
+    return ", ".join([*parts, f"mean answer error {quality.answer_error:.3g}"])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ window. Exact in real numbers; the cost is kh * kw times the kernel memory.
 
 import numpy as np
 
+from conversion.ann.graph import Conv
+from conversion.ann.kernels import MapShape, composed, output_shape, synapse_of
 from conversion.graph import Conv2dSynapse, LinearSynapse
 from snnface.errors import UnsupportedLayerError
 
@@ -17,8 +19,7 @@ def pooled_conv(
 ) -> Conv2dSynapse:
     """One convolution that does "pool, then `synapse`".
 
-    The kernel is `kron(weight, ones(window))`, divided by the window's size for a mean;
-    stride and padding grow by the window. Pooling has stride = window and no padding.
+    Pooling has stride = window and no padding.
 
     Args:
         input_shape: (C, H, W) in front of the pooling.
@@ -27,20 +28,19 @@ def pooled_conv(
         UnsupportedLayerError: if pooling leaves rows or columns over and the convolution
             is padded: its padding would then read them.
     """
-    leftover = any(size % step for size, step in zip(input_shape[1:], window, strict=True))
-    if leftover and any(synapse.padding):
+    shape = _map_shape(input_shape)
+    pool = _pool(shape[0], window, is_mean)
+    padding = (*synapse.padding, *synapse.padding)
+    behind = Conv(synapse.weight, None, synapse.stride, padding, synapse.dilation, synapse.groups)
+    kernel = composed(pool, behind, shape)
+    if kernel is None:
         raise UnsupportedLayerError(
             f"pooling {input_shape[1:]} by {window} leaves pixels over, which a padded convolution behind it would "
             "read. Choose a picture size that the window divides, or a convolution without padding."
         )
-    weight = np.kron(_without_dilation(synapse), np.ones((1, 1, *window)))
-    return Conv2dSynapse(
-        weight=weight / (window[0] * window[1]) if is_mean else weight,
-        bias=synapse.bias,
-        stride=(synapse.stride[0] * window[0], synapse.stride[1] * window[1]),
-        padding=(synapse.padding[0] * window[0], synapse.padding[1] * window[1]),
-        groups=synapse.groups,
-    )
+    folded = synapse_of(kernel, shape, output_shape(kernel, shape), synapse.bias)
+    assert isinstance(folded, Conv2dSynapse)
+    return folded
 
 
 def pooled_linear(
@@ -48,26 +48,25 @@ def pooled_linear(
 ) -> LinearSynapse:
     """One linear layer that does "pool, flatten, then `synapse`".
 
-    Every weight is repeated over its window; pixels that pooling leaves over get 0.
+    Pixels that pooling leaves over get 0.
 
     Args:
         input_shape: (C, H, W) in front of the pooling.
     """
-    channels, height, width = input_shape
-    rows, columns = height // window[0], width // window[1]
-    maps = synapse.weight.reshape(-1, channels, rows, columns)
-    weight = np.zeros((len(maps), channels, height, width))
-    weight[:, :, : rows * window[0], : columns * window[1]] = np.kron(maps, np.ones((1, 1, *window)))
-    if is_mean:
-        weight /= window[0] * window[1]
-    return LinearSynapse(weight=weight.reshape(len(maps), -1), bias=synapse.bias)
+    shape = _map_shape(input_shape)
+    pool = _pool(shape[0], window, is_mean)
+    kernel = composed(pool, Conv(synapse.weight.reshape(-1, *output_shape(pool, shape))), shape)
+    assert kernel is not None
+    folded = synapse_of(kernel, shape, (len(synapse.weight),), synapse.bias)
+    assert isinstance(folded, LinearSynapse)
+    return folded
 
 
-def _without_dilation(synapse: Conv2dSynapse) -> np.ndarray:
-    """The kernel with its dilation written out as zeros."""
-    if synapse.dilation == (1, 1):
-        return synapse.weight
-    *channels, rows, columns = synapse.weight.shape
-    wide = np.zeros((*channels, synapse.dilation[0] * (rows - 1) + 1, synapse.dilation[1] * (columns - 1) + 1))
-    wide[..., :: synapse.dilation[0], :: synapse.dilation[1]] = synapse.weight
-    return wide
+def _pool(channels: int, window: tuple[int, int], is_mean: bool) -> Conv:
+    number = 1 / (window[0] * window[1]) if is_mean else 1.0
+    return Conv(np.full((channels, 1, *window), number), stride=window, groups=channels)
+
+
+def _map_shape(shape: tuple[int, ...]) -> MapShape:
+    channels, height, width = shape
+    return channels, height, width

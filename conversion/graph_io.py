@@ -1,7 +1,7 @@
-"""Spiking graphs in one .npz file: every array as it is, everything else as JSON.
+"""Spiking graphs as two plain files: arrays as safetensors, everything else as JSON.
 
-The exact form: unlike NIR it holds soft reset, initial voltages and `>=`. The entry
-"graph" is the JSON text (uint8); connection k of population i has the arrays
+The exact form: unlike NIR it holds any neuron. `model.json` holds populations, neurons and
+geometry; in `model.safetensors` beside it connection k of population i has the arrays
 "p<i>.c<k>.weight" and "p<i>.c<k>.bias", the readout "readout.weight" and "readout.bias".
 """
 
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
-from conversion.array_file import read_arrays, write_arrays
 from conversion.graph import (
     Connection,
     Conv2dSynapse,
@@ -23,7 +24,8 @@ from conversion.graph import (
     SpikingGraph,
     Synapse,
 )
-from snnface.errors import DataError
+from snnface.errors import ConfigError, DataError, DatasetNotFoundError
+from snnface.files import atomic_path, read_text, write_text
 
 __all__ = ["load_graph", "save_graph"]
 
@@ -40,7 +42,14 @@ _NEURON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def save_graph(graph: SpikingGraph, path: Path) -> None:
-    """Write `graph` whole or not at all; every weight keeps its value and type."""
+    """Write `graph` to `path` (.json) and the .safetensors beside it; every weight keeps its value and type.
+
+    Raises:
+        ConfigError: if `path` does not end in .json.
+        DataError: if the disk refuses a file.
+    """
+    if path.suffix != ".json":
+        raise ConfigError(f"a spiking graph is a .json with a .safetensors beside it; got {path.name!r}.")
     arrays = {"readout.weight": graph.readout.weight, "readout.bias": graph.readout.bias}
     populations = []
     for i, population in enumerate(graph.populations):
@@ -62,24 +71,26 @@ def save_graph(graph: SpikingGraph, path: Path) -> None:
         "readout_leak": graph.readout.leak,
         "metadata": dict(graph.metadata),
     }
-    text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    write_arrays(path, {"graph": text, **arrays})
+    # The header comes last: without the arrays it would be taken for whole.
+    with atomic_path(path.with_suffix(".safetensors")) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+    write_text(path, json.dumps(header, indent=2) + "\n")
 
 
 def load_graph(path: Path) -> SpikingGraph:
     """Read a graph that `save_graph` wrote.
 
     Raises:
-        DatasetNotFoundError: if the file does not exist.
-        DataError: if it is not such a file, or an entry is missing or of the wrong type.
-        ConversionError: if the graph in it does not fit together.
+        DatasetNotFoundError: if one of the two files does not exist.
+        DataError: if they are no such files, or of two graphs, or an entry is missing or of the wrong type.
+        ConversionError: if the graph in them does not fit together.
     """
-    arrays = read_arrays(path)
+    arrays = _arrays(path)
     try:
-        header = json.loads(arrays["graph"].tobytes())
+        header = json.loads(read_text(path))
         if header["format"] != _FORMAT or header["version"] != _VERSION:
             raise DataError(f"'{path.name}' must be a {_FORMAT} of version {_VERSION}.")
-        return SpikingGraph(
+        graph = SpikingGraph(
             input_shape=_sizes(header["input_shape"]),
             populations=tuple(_population(i, entry, arrays) for i, entry in enumerate(header["populations"])),
             readout=Readout(
@@ -90,8 +101,23 @@ def load_graph(path: Path) -> SpikingGraph:
             ),
             metadata={str(key): value for key, value in header["metadata"].items()},
         )
-    except (KeyError, TypeError, AttributeError, IndexError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
         raise DataError(f"'{path.name}' is not a spiking graph, or is damaged: {error!r}") from error
+    biases = [link.synapse.bias for population in graph.populations for link in population.inputs]
+    if len(arrays) != 2 + len(biases) + sum(bias is not None for bias in biases):
+        raise DataError(f"the arrays beside '{path.name}' are not all of its graph; the two files are of two graphs.")
+    return graph
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    weights = path.with_suffix(".safetensors")
+    for file in (path, weights):
+        if not file.is_file():
+            raise DatasetNotFoundError(f"no file {str(file)!r}; a graph is a .json and a .safetensors of one name.")
+    try:
+        return load_file(weights)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"'{weights.name}' is not a readable file of arrays: {error}") from error
 
 
 def _leak(value: Any) -> float | None:

@@ -190,7 +190,7 @@ def _require_expressible(population: Population) -> None:
         if applies:
             raise UnsupportedLayerError(
                 f"population {population.name!r} {reason}, so the spikes would change. "
-                "Save the graph as .npz (conversion.graph_io.save_graph), or train it with the neuron that NIR has."
+                "Save the graph as .json (conversion.graph_io.save_graph), or train it with the neuron that NIR has."
             )
 
 

@@ -5,8 +5,9 @@
 
     I with a Threshold and a feedback (`conversion.nir_soft_reset`): reset by subtraction
 
-A v_reset other than 0 (and v_leak, which must equal it) moves the potential's zero there: threshold
-and start shift by it. Between two neuron nodes (or the input and one) stand exactly one Conv2d, Affine or Linear,
+A v_reset other than 0 moves the potential's zero there: threshold and start shift by it. A v_leak
+other than v_reset is a current that always flows, and becomes a bias. Shapes that nodes declare must
+be those that arrive. Between two neuron nodes (or the input and one) stand exactly one Conv2d, Affine or Linear,
 and any number of SumPool2d, AvgPool2d (folded into the weights behind them), uniform Scale
 and Flatten in front of it; a neuron read directly becomes a one-to-one connection. The
 weights between the last neurons and the output are the readout; an LI node directly behind
@@ -16,33 +17,40 @@ those neurons is its leak.
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
 
-import h5py
 import nir
 import numpy as np
 
-from conversion.array_file import MAX_BYTES
 from conversion.graph import INPUT, Connection, LinearSynapse, Population, Readout, SpikingGraph, Synapse
 from conversion.nir_export import STEP_READOUT
+from conversion.nir_file import read_nodes, time_step
 from conversion.nir_neurons import leak_of, neuron_of, plain
 from conversion.nir_soft_reset import SoftReset, feedbacks_of, soft_reset_neuron
 from conversion.nir_weights import (
     BEFORE_WEIGHTS,
     WEIGHTS,
-    require_numbers,
+    require_declared,
     require_values,
     synapse_from_nodes,
+    with_drive,
     with_gain,
     with_readout_weights,
 )
-from snnface.errors import ConversionError, DataError, DatasetNotFoundError, UnsupportedLayerError
+from snnface.errors import ConversionError, UnsupportedLayerError
 
 __all__ = ["graph_from_nir", "read_nir"]
 
 _NEURONS = (nir.LIF, nir.IF)
 _SUPPORTED = (nir.Input, nir.Output, *_NEURONS, nir.LI, *WEIGHTS, *BEFORE_WEIGHTS)
-_BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, RuntimeError)
+_ADVICE = {
+    nir.CubaLIF: "Its current has a memory of its own; train with LIF or IF neurons.",
+    nir.CubaLI: "Its current has a memory of its own; train with an LI readout.",
+    nir.Delay: "Delays are not kept; train without.",
+    nir.Conv1d: "Write it as a Conv2d with a kernel of one row, over an input of (C, 1, W).",
+    nir.NIRGraph: "Write the nodes of this inner graph into the outer one; a recurrent layer is refused there too.",
+    nir.I: "An integrator is kept only with the Threshold behind it and the Scale that feeds its reset back.",
+    nir.Threshold: "Write it as a LIF with tau equal to the time step, which has no memory.",
+}
 
 
 def graph_from_nir(nir_graph: nir.NIRGraph, *, dt_s: float | None = None) -> SpikingGraph:
@@ -60,7 +68,7 @@ def graph_from_nir(nir_graph: nir.NIRGraph, *, dt_s: float | None = None) -> Spi
         UnsupportedLayerError: if a node, or a value in it, has no counterpart in a graph;
             the message names the node.
     """
-    step = _time_step(nir_graph.metadata, dt_s)
+    step = time_step(nir_graph.metadata, dt_s)
     resets = feedbacks_of(nir_graph)
     order = _execution_order(nir_graph, resets)
     reader = _Reader(nir_graph, step, resets)
@@ -77,60 +85,7 @@ def read_nir(path: Path, *, dt_s: float | None = None) -> SpikingGraph:
         DataError: if it is no NIR file, is damaged, links to other files, or holds more than 4 GiB.
         ConversionError, UnsupportedLayerError: as `graph_from_nir`.
     """
-    if not path.is_file():
-        raise DatasetNotFoundError(f"no file {str(path)!r}.")
-    try:
-        _require_harmless(path)
-        nodes = nir.read(str(path), type_check=False)
-    except _BROKEN as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"'{path.name}' is not a readable NIR file: {error!r}") from error
-    if not isinstance(nodes, nir.NIRGraph):
-        raise DataError(f"'{path.name}' must hold a NIRGraph; it holds a {type(nodes).__name__}.")
-    return graph_from_nir(nodes, dt_s=dt_s)
-
-
-def _require_harmless(path: Path) -> None:
-    """No links out of the file, and no more data than a network can have."""
-    with h5py.File(path, "r") as file:
-        sizes: list[int] = []
-        links: list[str] = []
-
-        def weigh(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset):
-                sizes.append(int(item.size or 0) * int(item.dtype.itemsize))
-
-        def note(name: str, link: Any) -> None:
-            if not isinstance(link, h5py.HardLink):
-                links.append(name)
-
-        # h5py's callbacks must not raise, so both only collect.
-        file.visititems_links(note)
-        if links:
-            raise DataError(f"'{path.name}' links to other data at {links[0]!r}; links are not followed.")
-        file.visititems(weigh)
-        if sum(sizes) > MAX_BYTES:
-            raise DataError(f"'{path.name}' unpacks to {sum(sizes)} bytes; at most {MAX_BYTES} are read.")
-
-
-def _time_step(metadata: Mapping[str, Any], dt_s: float | None) -> float:
-    stored = metadata.get("dt")
-    if stored is not None:
-        require_numbers("the file's metadata", "dt", stored)
-        stored = float(stored)
-    if stored is None and dt_s is None:
-        raise ConversionError(
-            "NIR has time constants but no time step, and this file names none. Pass dt_s, the step in seconds that "
-            "the network was made for."
-        )
-    if stored is not None and dt_s is not None and not np.isclose(stored, dt_s, rtol=1e-9, atol=0):
-        raise ConversionError(f"the file was made for a step of {stored} s; dt_s = {dt_s} was given. Leave dt_s out.")
-    step = stored if dt_s is None else dt_s
-    assert step is not None
-    if not (np.isfinite(step) and step > 0):
-        raise ConversionError(f"the time step must be positive; got {step} s.")
-    return step
+    return graph_from_nir(read_nodes(path), dt_s=dt_s)
 
 
 def _execution_order(graph: nir.NIRGraph, resets: Mapping[str, SoftReset]) -> list[str]:
@@ -148,7 +103,8 @@ def _execution_order(graph: nir.NIRGraph, resets: Mapping[str, SoftReset]) -> li
         sorter.prepare()
     except CycleError as error:
         raise UnsupportedLayerError(
-            f"the nodes {' -> '.join(error.args[1])} form a cycle; cycles are not supported."
+            f"the nodes {' -> '.join(error.args[1])} form a cycle; cycles are not supported. A recurrent layer has no "
+            "counterpart here: train a feed-forward network, whose neurons still remember."
         ) from error
     order: list[str] = []
     while sorter.is_active():
@@ -184,7 +140,7 @@ class _Reader:
         if not isinstance(node, _SUPPORTED):
             raise UnsupportedLayerError(
                 f"node {name!r} is {type(node).__name__}; a spiking graph can hold "
-                f"{', '.join(kind.__name__ for kind in _SUPPORTED)}."
+                f"{', '.join(kind.__name__ for kind in _SUPPORTED)}. {_ADVICE.get(type(node), '')}".rstrip()
             )
         if isinstance(node, nir.Input):
             self._add_input(name, node)
@@ -218,13 +174,16 @@ class _Reader:
     def _add_population(self, name: str, node: nir.NIRNode) -> None:
         soft = self._resets.get(name)
         if soft is None:
-            neuron, gain = neuron_of(name, node, self._dt_s)
+            neuron, gain, drive = neuron_of(name, node, self._dt_s)
             before, threshold = self._before[name], node.v_threshold
         else:
-            neuron, gain = soft_reset_neuron(self._graph, soft, self._dt_s)
+            neuron, gain, drive = soft_reset_neuron(self._graph, soft, self._dt_s), np.ones(1), np.zeros(1)
             before = [source for source in self._before[soft.integrator] if source != soft.feedback]
             threshold = node.threshold
         links = [self._connection(source, name, gain) for source in before]
+        if links and np.any(drive):
+            driven = with_drive(name, links[0].synapse, drive, self._shapes[links[0].source])
+            links[0] = Connection(links[0].source, driven)
         shape = np.shape(threshold)
         if links and np.size(threshold) == 1:
             # Some exporters write one number for the whole layer.
@@ -249,6 +208,7 @@ class _Reader:
         if chain and isinstance(self._graph.nodes[chain[0]], nir.LI):
             node = self._graph.nodes[chain[0]]
             require_values(chain[0], node, "r", lambda r: r == r, "must be a number")
+            require_values(chain[0], node, "v_leak", lambda v: v == 0, "must be 0")
             leak, gain = leak_of(chain[0], node, self._dt_s), np.asarray(node.r)
             chain = chain[1:]
         elif plain(self._graph.metadata.get("readout")) == STEP_READOUT:
@@ -262,6 +222,9 @@ class _Reader:
             weight = synapse.weight * gain.flat[0]
         else:
             raise UnsupportedLayerError(f"r of the LI node in front of {chain[-1]!r} must be one number.")
+        declared = self._graph.nodes[name].output_type.get("output")
+        answers = int(np.prod(synapse.output_shape(shape)))
+        require_declared(name, None if declared is None else int(np.prod(declared)), (answers,))
         self._readout = Readout(source=source, weight=weight, bias=bias, leak=leak)
 
     def _connection(self, start: str, target: str, gain: np.ndarray) -> Connection:

@@ -21,7 +21,7 @@ import nir
 import numpy as np
 
 from conversion.graph import Neuron
-from conversion.nir_weights import require_values
+from conversion.nir_weights import require_declared, require_values
 from snnface.errors import UnsupportedLayerError
 
 __all__ = ["SoftReset", "feedbacks_of", "soft_reset_neuron", "soft_reset_nodes"]
@@ -71,16 +71,20 @@ def feedbacks_of(graph: nir.NIRGraph) -> dict[str, SoftReset]:
     return found
 
 
-def soft_reset_neuron(graph: nir.NIRGraph, nodes: SoftReset, dt_s: float) -> tuple[Neuron, np.ndarray]:
-    """The neuron, and the factor on every weight into it (one number, or the neurons' shape).
+def soft_reset_neuron(graph: nir.NIRGraph, nodes: SoftReset, dt_s: float) -> Neuron:
+    """The neuron of three such nodes; the weights into it stay as they are.
 
     Raises:
         UnsupportedLayerError: if the feedback does not take off a positive number, or differs between neurons.
+        ConversionError: if the three nodes have different shapes.
     """
     integrator, threshold, feedback = (graph.nodes[name] for name in nodes)
     require_values(nodes.integrator, integrator, "r", lambda r: r > 0, "must be positive")
     require_values(nodes.threshold, threshold, "threshold", lambda v: v == v.flat[0], "must be one number for all")
     require_values(nodes.feedback, feedback, "scale", lambda s: s == s.flat[0], "must be one number for all")
+    for name, values in ((nodes.integrator, integrator.r), (nodes.feedback, feedback.scale)):
+        if np.size(values) != 1:
+            require_declared(name, np.shape(values), np.shape(threshold.threshold))
     gain = dt_s * np.asarray(integrator.r, dtype=np.float64)
     if not np.allclose(gain, 1, rtol=1e-9, atol=0):
         raise UnsupportedLayerError(
@@ -94,11 +98,10 @@ def soft_reset_neuron(graph: nir.NIRGraph, nodes: SoftReset, dt_s: float) -> tup
     comparison = comparison.decode() if isinstance(comparison, bytes) else str(comparison)
     if comparison not in (">", ">="):
         raise UnsupportedLayerError(f"comparison of node {nodes.threshold!r} must be > or >=; got {comparison!r}.")
-    neuron = Neuron(
+    return Neuron(
         leak=0.0,
         threshold=amount,
         reset="subtract",
         fires_on_equality=comparison == ">=",
         initial_voltage=amount - fires_at,
     )
-    return neuron, np.ones(1)

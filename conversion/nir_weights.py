@@ -1,6 +1,7 @@
 """The nodes between two neuron nodes of a NIR graph as one synapse."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import nir
@@ -10,7 +11,18 @@ from conversion.fold_pooling import pooled_conv, pooled_linear
 from conversion.graph import Conv2dSynapse, LinearSynapse, Synapse
 from snnface.errors import ConversionError, UnsupportedLayerError
 
-__all__ = ["BEFORE_WEIGHTS", "WEIGHTS", "require_values", "synapse_from_nodes", "with_gain", "with_readout_weights"]
+__all__ = [
+    "BEFORE_WEIGHTS",
+    "WEIGHTS",
+    "require_declared",
+    "require_numbers",
+    "require_values",
+    "synapse_from_nodes",
+    "with_drive",
+    "with_gain",
+    "with_readout_weights",
+]
+
 WEIGHTS = (nir.Conv2d, nir.Affine, nir.Linear)
 _POOLS = (nir.SumPool2d, nir.AvgPool2d)
 BEFORE_WEIGHTS = (nir.Flatten, nir.Scale, *_POOLS)
@@ -23,8 +35,10 @@ def synapse_from_nodes(chain: list[tuple[str, nir.NIRNode]], shape: tuple[int, .
     Raises:
         UnsupportedLayerError: if they hold more than one weight node, or something that
             cannot be folded into it.
+        ConversionError: if a node declares another input than the one that arrives.
     """
     synapse: Synapse | None = None
+    arriving = shape
     window, scale, is_flat = (1, 1), 1.0, len(shape) == 1
     for name, node in chain:
         if synapse is not None and not (isinstance(node, nir.Flatten) and isinstance(synapse, LinearSynapse)):
@@ -37,13 +51,18 @@ def synapse_from_nodes(chain: list[tuple[str, nir.NIRNode]], shape: tuple[int, .
                 raise UnsupportedLayerError(f"node {name!r} pools a flat vector; it needs (C, H, W).")
             rows, columns = _pool_window(name, node)
             window = (window[0] * rows, window[1] * columns)
+            arriving = (arriving[0], arriving[1] // rows, arriving[2] // columns)
             scale /= rows * columns if isinstance(node, nir.AvgPool2d) else 1
         elif isinstance(node, nir.Scale):
             require_values(name, node, "scale", lambda s: s == s.flat[0], "must be one number for all its elements")
             scale *= float(np.asarray(node.scale).flat[0])
         elif isinstance(node, nir.Flatten):
+            if synapse is None and not is_flat:
+                require_declared(name, (node.input_type or {}).get("input"), arriving)
             is_flat = True
         else:
+            if isinstance(node, nir.Conv2d) and not is_flat:
+                require_declared(name, node.input_shape, arriving[1:])
             synapse = _weights(name, node, is_flat)
     if synapse is None:
         synapse = _identity(target, shape, is_flat)
@@ -78,26 +97,28 @@ def _weights(name: str, node: nir.NIRNode, is_flat: bool) -> Synapse:
     if is_flat:
         raise UnsupportedLayerError(f"node {name!r} is a convolution and reads a flat vector; it needs (C, H, W).")
     stride, dilation = _pair(name, node.stride), _pair(name, node.dilation)
-    return Conv2dSynapse(
-        weight=weight,
-        bias=bias,
-        stride=stride,
-        padding=_conv_padding(name, node, stride, dilation),
-        dilation=dilation,
-        groups=int(node.groups),
-    )
+    padding, weight = _conv_padding(name, node, weight, stride, dilation)
+    return Conv2dSynapse(weight, bias, stride, padding, dilation, int(node.groups))
 
 
-def _conv_padding(name: str, node: nir.Conv2d, stride: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+def _conv_padding(
+    name: str, node: nir.Conv2d, weight: np.ndarray, stride: tuple[int, int], dilation: tuple[int, int]
+) -> tuple[tuple[int, int], np.ndarray]:
+    """Zeros on both sides of rows and columns, and the kernel for them."""
     padding = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
     if not isinstance(padding, str):
-        return _pair(name, padding)
+        return _pair(name, padding), weight
     if padding == "valid":
-        return (0, 0)
-    total = [d * (k - 1) for d, k in zip(dilation, node.weight.shape[2:], strict=True)]
-    if padding != "same" or stride != (1, 1) or any(n % 2 for n in total):
-        raise UnsupportedLayerError(f"the padding {padding!r} of node {name!r} is not the same on both sides.")
-    return (total[0] // 2, total[1] // 2)
+        return (0, 0), weight
+    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    # An even kernel has one zero more behind than in front: as an odd one, whose first tap is 0, it has as many.
+    odd = [n % 2 for n in total]
+    if padding != "same" or stride != (1, 1) or any(extra and d > 1 for extra, d in zip(odd, dilation, strict=True)):
+        raise UnsupportedLayerError(
+            f"the padding {padding!r} of node {name!r} is not the same on both sides. Write it as numbers."
+        )
+    widened = np.pad(weight, ((0, 0), (0, 0), (odd[0], 0), (odd[1], 0)))
+    return ((total[0] + odd[0]) // 2, (total[1] + odd[1]) // 2), widened
 
 
 def _identity(target: str, shape: tuple[int, ...], is_flat: bool) -> Synapse:
@@ -158,6 +179,44 @@ def with_gain(target: str, synapse: Synapse, gain: np.ndarray, shape: tuple[int,
             f"r or v_threshold of node {target!r} differs within a map; behind a convolution only channels may differ."
         )
     return _multiplied(synapse, channels)
+
+
+def with_drive(target: str, synapse: Synapse, drive: np.ndarray, shape: tuple[int, ...]) -> Synapse:
+    """The synapse with a current (one number, or one a neuron) that is added at every step.
+
+    Raises:
+        ConversionError: if there are more or fewer neurons than currents.
+        UnsupportedLayerError: if it differs within a map behind a convolution.
+    """
+    neurons = synapse.output_shape(shape)
+    if drive.size != 1 and drive.shape != neurons:
+        raise ConversionError(f"node {target!r} has {drive.shape} neurons; {neurons} currents arrive.")
+    drive = np.broadcast_to(drive if drive.size > 1 else drive.reshape(-1)[0], neurons)
+    bias = np.zeros(neurons[0]) if synapse.bias is None else synapse.bias
+    if isinstance(synapse, LinearSynapse):
+        return LinearSynapse(synapse.weight, bias + drive)
+    channels = drive[:, 0, 0]
+    if not np.all(drive == channels[:, None, None]):
+        raise UnsupportedLayerError(
+            f"v_leak of node {target!r} differs within a map; behind a convolution only channels may differ."
+        )
+    return replace(synapse, bias=bias + channels)
+
+
+def require_declared(name: str, declared: Any, arriving: tuple[int, ...]) -> None:
+    """Check a shape that node `name` declares, if it does; axes of one element do not count.
+
+    Raises:
+        ConversionError: if it is not the one that arrives.
+    """
+    if declared is None:
+        return
+    sizes = tuple(int(size) for size in np.atleast_1d(declared))
+    if [size for size in sizes if size != 1] != [size for size in arriving if size != 1]:
+        raise ConversionError(
+            f"node {name!r} declares a shape of {sizes}; {arriving} arrives there. One of the layers before it is of "
+            "another network, or its stride or padding is."
+        )
 
 
 def _multiplied(synapse: Synapse, factor: np.ndarray, *, bias_too: bool = True) -> Synapse:

@@ -1,79 +1,107 @@
-"""Comparing spike trains bin by bin: how many differ, and where the first difference is."""
+"""The command that runs one network in two tools and says where they part.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+python -m conversion.parity nir:model.nir snntorch:model.nir
+python -m conversion.parity model.json fixed-point:model.json --steps 75 --json
 
-import numpy as np
+Its exit status is 0 where all spikes are the same (or, without spikes, all answers), 1 where
+not, 2 where the two cannot be compared.
+"""
 
-from snnface.errors import ConversionError, ShapeError
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["SpikeComparison", "compare_spikes", "mismatch_summary"]
+from conversion.parity_inputs import InputConfig
+from conversion.spike_comparison import SpikeComparison, compare_spikes, mismatch_summary
+from snnface.errors import SnnfaceError
+
+if TYPE_CHECKING:
+    from conversion.run_comparison import FirstDifference, RunComparison
+
+__all__ = ["ParityCommand", "SpikeComparison", "compare_spikes", "main", "mismatch_summary"]
 
 
-@dataclass(frozen=True, slots=True)
-class SpikeComparison:
-    """One population in two runs, a and b.
+@dataclass(frozen=True, kw_only=True)
+class ParityCommand(InputConfig):
+    """Run one network in two tools on the same input, and compare them spike for spike.
 
     Attributes:
-        num_spikes_a, num_spikes_b: totals over steps, samples and neurons.
-        num_differing: bins (step, sample, neuron) in which one spikes and the other does not.
-        num_bins: all bins.
-        first_step: the first step with a difference, counted from 0; None without one.
+        a: tool:path. Tools: nir and graph (this project's simulator, of .nir and .json), snntorch, norse, fixed-point,
+            lava, torch (a run folder), onnx (onnxruntime), ann (an .onnx as this project reads it, or the .json of a
+            Sequential). A path alone takes the tool of its ending.
+        b: the same.
+        dt_s: the length of a step in seconds, for NIR files that do not say it.
+        json: print the comparison as JSON.
     """
 
-    population: str
-    num_spikes_a: int
-    num_spikes_b: int
-    num_differing: int
-    num_bins: int
-    first_step: int | None
-
-    @property
-    def is_identical(self) -> bool:
-        return self.num_differing == 0
-
-    @property
-    def mismatch(self) -> float:
-        """Differing bins per spike of run a (per one spike, if there is none)."""
-        return self.num_differing / max(self.num_spikes_a, 1)
+    a: str
+    b: str
+    dt_s: float | None = None
+    json: bool = False
 
 
-def compare_spikes(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> tuple[SpikeComparison, ...]:
-    """Compare every population of `a` with the one of the same name in `b`.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    import tyro
 
-    Arrays are [T, B, *shape]; anything but 0 is a spike. `b` may hold further populations.
-
-    Raises:
-        ConversionError: if `b` lacks a population of `a`.
-        ShapeError: if the two arrays of a population differ in shape.
-    """
-    if missing := sorted(a.keys() - b.keys()):
-        raise ConversionError(f"both runs must hold the same populations; the second lacks {', '.join(missing)}.")
-    return tuple(_compare(name, a[name], b[name]) for name in a)
-
-
-def mismatch_summary(comparisons: Sequence[SpikeComparison]) -> str:
-    """One line a population, then the total, as plain text."""
-    lines = [
-        f"{c.population}: {c.num_differing} of {c.num_bins} bins differ "
-        f"({c.num_spikes_a} and {c.num_spikes_b} spikes"
-        + (")" if c.first_step is None else f", first at step {c.first_step})")
-        for c in comparisons
-    ]
-    total = sum(c.num_differing for c in comparisons)
-    return "\n".join([*lines, f"total: {total} differing bins in {len(comparisons)} populations"])
-
-
-def _compare(name: str, a: np.ndarray, b: np.ndarray) -> SpikeComparison:
-    if a.shape != b.shape:
-        raise ShapeError(f"the spikes of {name!r} must have one shape in both runs; got {a.shape} and {b.shape}.")
-    differing = (a != 0) != (b != 0)
-    steps = np.flatnonzero(differing.reshape(len(differing), -1).any(axis=1))
-    return SpikeComparison(
-        population=name,
-        num_spikes_a=int(np.count_nonzero(a)),
-        num_spikes_b=int(np.count_nonzero(b)),
-        num_differing=int(np.count_nonzero(differing)),
-        num_bins=differing.size,
-        first_step=int(steps[0]) if steps.size else None,
+    command = tyro.cli(
+        ParityCommand, prog="python -m conversion.parity", args=arguments, config=(tyro.conf.PositionalRequiredArgs,)
     )
+    try:
+        comparison = _compared(command)
+    except (SnnfaceError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(_json(comparison, command) if command.json else _text(comparison, command))
+    return 0 if comparison.is_identical else 1
+
+
+def _compared(command: ParityCommand) -> "RunComparison":
+    from conversion.parity_inputs import inputs_for, shown_to
+    from conversion.run_comparison import compare_runs
+    from conversion.runners.catalog import open_runner
+
+    a, b = (open_runner(text, dt_s=command.dt_s) for text in (command.a, command.b))
+    inputs = inputs_for(a, b, command)
+    return compare_runs(a.run(shown_to(a, inputs)), b.run(shown_to(b, inputs)))
+
+
+def _json(comparison: "RunComparison", command: ParityCommand) -> str:
+    told = {"a": command.a, "b": command.b, "is_identical": comparison.is_identical, **asdict(comparison)}
+    return json.dumps(told, indent=2) + "\n"
+
+
+def _text(comparison: "RunComparison", command: ParityCommand) -> str:
+    lines = [f"a = {command.a}", f"b = {command.b}"]
+    if comparison.populations:
+        lines.append(mismatch_summary(comparison.populations))
+    if comparison.first is not None:
+        lines.append(_first_text(comparison.first))
+    lines += [
+        f"answer {answer.name}: differs by at most {answer.largest_difference:.3g}, "
+        f"{answer.relative_difference:.2g} of the largest"
+        if answer.largest_difference is not None
+        else f"answer {answer.name}: {list(answer.shape_a)} in a, {list(answer.shape_b)} in b"
+        for answer in comparison.answers
+    ]
+    lines += [f"note: {note}" for note in comparison.notes]
+    lines.append("identical" if comparison.is_identical else "different")
+    return "\n".join(lines) + "\n"
+
+
+def _first_text(first: "FirstDifference") -> str:
+    potentials = ", ".join(
+        f"potential {side} {value:.9g}"
+        for side, value in (("a", first.potential_a), ("b", first.potential_b))
+        if value is not None
+    )
+    return (
+        f"first difference: {first.population}, step {first.step}, sample {first.sample}, neuron "
+        f"{list(first.neuron)}: spike a {first.spike_a}, b {first.spike_b}" + (f"; {potentials}" if potentials else "")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,7 +18,7 @@ from conversion.graph import INPUT, Conv2dSynapse, Neuron, SpikingGraph, Synapse
 from snnface.errors import DataError
 from snnface.shapes import require_shape
 
-__all__ = ["Simulation", "apply_synapse", "constant_input", "simulate"]
+__all__ = ["Simulation", "apply_synapse", "constant_input", "run_neurons", "simulate"]
 
 _CHUNK_BYTES = 256 * 2**20
 _TYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -107,6 +107,18 @@ def apply_synapse(synapse: Synapse, inputs: Tensor) -> Tensor:
     return functional.linear(inputs.flatten(1), weight, bias)
 
 
+def run_neurons(current: Tensor, neuron: Neuron) -> tuple[Tensor, Tensor]:
+    """Spikes uint8 [T, B, *N] and the last voltage of currents [T, B, *N]; see `conversion.graph` for the update."""
+    voltage = torch.full_like(current[0], neuron.initial_voltage)
+    spikes = torch.empty(current.shape, dtype=torch.uint8)
+    for step, incoming in enumerate(current):
+        voltage = voltage - neuron.leak * voltage + incoming
+        fired = voltage >= neuron.threshold if neuron.fires_on_equality else voltage > neuron.threshold
+        voltage = voltage.masked_fill(fired, 0.0) if neuron.reset == "zero" else voltage - neuron.threshold * fired
+        spikes[step] = fired
+    return spikes, voltage
+
+
 def _chunks(graph: SpikingGraph, inputs: np.ndarray) -> Iterator[np.ndarray]:
     largest = max(int(np.prod(graph.input_shape)), *(population.num_neurons for population in graph.populations), 1)
     size = max(1, _CHUNK_BYTES // (len(inputs) * largest * 8))
@@ -127,7 +139,7 @@ def _run_chunk(graph: SpikingGraph, inputs: np.ndarray, keep: tuple[str, ...], d
         current = sum(_currents(link.synapse, trains[link.source].to(dtype)) for link in population.inputs)
         assert isinstance(current, Tensor)
         current = current.expand(num_steps, *current.shape[1:])
-        trains[population.name], voltages[population.name] = _run_neurons(current, population.neuron)
+        trains[population.name], voltages[population.name] = run_neurons(current, population.neuron)
     read = trains[graph.readout.source]
     return Simulation(
         spikes={name: trains[name].numpy() for name in keep},
@@ -140,15 +152,3 @@ def _run_chunk(graph: SpikingGraph, inputs: np.ndarray, keep: tuple[str, ...], d
 def _currents(synapse: Synapse, trains: Tensor) -> Tensor:
     folded = apply_synapse(synapse, trains.flatten(0, 1))
     return folded.reshape(*trains.shape[:2], *folded.shape[1:])
-
-
-def _run_neurons(current: Tensor, neuron: Neuron) -> tuple[Tensor, Tensor]:
-    """Spikes uint8 [T, B, *N] and the last voltage of currents [T, B, *N]."""
-    voltage = torch.full_like(current[0], neuron.initial_voltage)
-    spikes = torch.empty(current.shape, dtype=torch.uint8)
-    for step, incoming in enumerate(current):
-        voltage = voltage - neuron.leak * voltage + incoming
-        fired = voltage >= neuron.threshold if neuron.fires_on_equality else voltage > neuron.threshold
-        voltage = voltage.masked_fill(fired, 0.0) if neuron.reset == "zero" else voltage - neuron.threshold * fired
-        spikes[step] = fired
-    return spikes, voltage

@@ -1,11 +1,12 @@
 """Plotly figures of the report, from plain values. Each function returns a figure and computes nothing else."""
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
+
+from snnface.pages.figures import INK, MUTED, SERIES, empty_figure, plain_text, styled
 
 __all__ = [
     "ANN_COLOUR",
@@ -22,15 +23,8 @@ __all__ = [
     "time_traces",
 ]
 
-# The palette of Okabe and Ito, which stays apart for colour-blind readers.
-SNN_COLOUR = "#0072b2"
-ANN_COLOUR = "#d55e00"
-ON_COLOUR = "#0072b2"
-OFF_COLOUR = "#d55e00"
-_MUTED = "#9aa5b1"
-_INK = "#1f2933"
-_GRID = "#e4e7eb"
-_SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
+SNN_COLOUR, ANN_COLOUR = SERIES[0], SERIES[1]
+ON_COLOUR, OFF_COLOUR = SERIES[0], SERIES[1]
 _ROW_PX = 30
 _FRAME_PX = 90
 
@@ -39,7 +33,7 @@ def accuracy_intervals(
     names: Sequence[str], values: Sequence[float], intervals: Sequence[tuple[float, float] | None]
 ) -> go.Figure:
     """Accuracies (0..1) as dots with their intervals, one row a model, first on top."""
-    figure = _figure(len(names) * _ROW_PX + _FRAME_PX)
+    figure = empty_figure(len(names) * _ROW_PX + _FRAME_PX)
     known = [interval or (value, value) for value, interval in zip(values, intervals, strict=True)]
     error = {
         "type": "data",
@@ -65,7 +59,7 @@ def confusion_heatmap(class_names: Sequence[str], counts: Sequence[Sequence[int]
     """Row: true class; column: predicted class; colour: share of the row; the count stands in the cell."""
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
     size = len(class_names)
-    figure = _figure(max(320, 26 * size + 190))
+    figure = empty_figure(max(320, 26 * size + 190))
     names = _texts(class_names)
     figure.add_heatmap(
         z=shares,
@@ -97,7 +91,7 @@ def firing_rates(
     largest: Sequence[float],
 ) -> go.Figure:
     """Spikes per neuron and step: mean, median, 99th percentile and largest over the neurons of each layer."""
-    figure = _figure(len(names) * _ROW_PX + _FRAME_PX + 20, legend=True)
+    figure = empty_figure(len(names) * _ROW_PX + _FRAME_PX + 20, legend=True)
     rows = _texts(names)
     line: dict[str, list[Any]] = {"x": [], "y": []}
     for name, low, high in zip(rows, median, p99, strict=True):
@@ -108,7 +102,7 @@ def firing_rates(
     )
     for label, values, symbol, colour in (
         ("mean", mean, "circle", SNN_COLOUR),
-        ("most active neuron", largest, "line-ns-open", _INK),
+        ("most active neuron", largest, "line-ns-open", INK),
     ):
         figure.add_scatter(
             x=list(values),
@@ -124,10 +118,10 @@ def firing_rates(
 
 def operations_per_layer(names: Sequence[str], *, synops: Sequence[float], updates: Sequence[float]) -> go.Figure:
     """Synaptic operations and neuron updates per inference, side by side."""
-    figure = _figure(len(names) * (_ROW_PX + 10) + _FRAME_PX + 20, legend=True)
+    figure = empty_figure(len(names) * (_ROW_PX + 10) + _FRAME_PX + 20, legend=True)
     for label, values, colour in (
         ("synaptic operations", synops, SNN_COLOUR),
-        ("neuron updates (clock-driven)", updates, _MUTED),
+        ("neuron updates (clock-driven)", updates, MUTED),
     ):
         figure.add_bar(
             x=list(values),
@@ -164,13 +158,13 @@ def spike_raster(layers: Sequence[tuple[str, Sequence[Sequence[int]]]], *, num_s
             x=[step for steps in neurons for step in steps],
             y=[index for index, steps in enumerate(neurons) for _ in steps],
             mode="markers",
-            marker={"size": 3.5, "symbol": "square", "color": _SERIES[(row - 1) % len(_SERIES)]},
+            marker={"size": 3.5, "symbol": "square", "color": SERIES[(row - 1) % len(SERIES)]},
             hovertemplate="step %{x}, row %{y}<extra></extra>",
             row=row,
             col=1,
         )
         figure.update_yaxes(range=[-1, len(neurons)], showticklabels=False, row=row, col=1)
-    _style(figure, 90 + min(3 * sum(heights), 600) + 30 * len(layers))
+    styled(figure, 90 + min(3 * sum(heights), 600) + 30 * len(layers))
     figure.update_layout(margin_t=30)
     figure.update_xaxes(range=[-0.5, num_steps - 0.5], showgrid=False)
     figure.update_yaxes(showgrid=False, zeroline=False)
@@ -184,7 +178,7 @@ def energy_ranges(
     workloads: Sequence[str],
 ) -> go.Figure:
     """Low, central and high joules per inference on a logarithmic axis; one row an estimate."""
-    figure = _figure(len(names) * _ROW_PX + _FRAME_PX + 20, legend=True)
+    figure = empty_figure(len(names) * _ROW_PX + _FRAME_PX + 20, legend=True)
     rows = _texts(names)
     for workload, colour in (("SNN", SNN_COLOUR), ("ANN", ANN_COLOUR)):
         chosen = [(row, bounds) for row, bounds, kind in zip(rows, ranges, workloads, strict=True) if kind == workload]
@@ -219,15 +213,15 @@ def energy_ranges(
 
 def event_rate(seconds: Sequence[float], events_per_second: Mapping[str, Sequence[float]]) -> go.Figure:
     """Event rate over time; one line each for the polarities given ("ON", "OFF")."""
-    figure = _figure(260, legend=True)
+    figure = empty_figure(260, legend=True)
     colours = {"ON": ON_COLOUR, "OFF": OFF_COLOUR}
     for name, values in events_per_second.items():
         figure.add_scatter(
             x=list(seconds),
             y=list(values),
             mode="lines",
-            name=_text(name),
-            line={"width": 1.5, "shape": "hv", "color": colours.get(name, _INK)},
+            name=plain_text(name),
+            line={"width": 1.5, "shape": "hv", "color": colours.get(name, INK)},
             hovertemplate="%{x:.3f} s: %{y:.3s} events/s<extra></extra>",
         )
     figure.update_xaxes(title_text="time (s)")
@@ -237,40 +231,17 @@ def event_rate(seconds: Sequence[float], events_per_second: Mapping[str, Sequenc
 
 def time_traces(seconds: Sequence[float], series: Mapping[str, Sequence[float]], *, unit: str) -> go.Figure:
     """One line a series over time."""
-    figure = _figure(300, legend=len(series) > 1)
+    figure = empty_figure(300, legend=len(series) > 1)
     for index, (name, values) in enumerate(series.items()):
         figure.add_scatter(
             x=list(seconds),
             y=list(values),
             mode="lines",
-            name=_text(name),
-            line={"width": 2, "color": _SERIES[index % len(_SERIES)]},
+            name=plain_text(name),
+            line={"width": 2, "color": SERIES[index % len(SERIES)]},
         )
     figure.update_xaxes(title_text="time (s)")
-    figure.update_yaxes(title_text=_text(unit))
-    return figure
-
-
-def _figure(height: int, *, legend: bool = False) -> go.Figure:
-    return _style(go.Figure(), height, legend=legend)
-
-
-def _style(figure: go.Figure, height: int, *, legend: bool = False) -> go.Figure:
-    figure.update_layout(
-        template=go.layout.Template(),
-        height=height,
-        margin={"l": 10, "r": 16, "t": 34 if legend else 12, "b": 10},
-        font={"family": "system-ui, sans-serif", "size": 13, "color": _INK},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        showlegend=legend,
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
-        hovermode="closest",
-    )
-    axis: dict[str, Any] = {"gridcolor": _GRID, "linecolor": _MUTED, "zeroline": False, "automargin": True, "ticks": ""}
-    axis["title"] = {"font": {"size": 13}, "standoff": 10}
-    figure.update_xaxes(**axis, showline=True)
-    figure.update_yaxes(**axis)
+    figure.update_yaxes(title_text=plain_text(unit))
     return figure
 
 
@@ -280,9 +251,4 @@ def _rows_from_top(figure: go.Figure) -> go.Figure:
 
 
 def _texts(names: Sequence[str]) -> list[str]:
-    return [_text(name) for name in names]
-
-
-def _text(name: str) -> str:
-    """Plotly reads labels as a small HTML; names are plain text."""
-    return html.escape(name, quote=False)
+    return [plain_text(name) for name in names]

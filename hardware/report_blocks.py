@@ -1,96 +1,12 @@
-"""What a page is made of: paragraphs, tables, figures, pictures, and the sections that hold them."""
+"""Blocks of the page from the parts of a report."""
 
-from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
+from hardware.report_parts import Table
+from snnface.pages.blocks import Grid
+from snnface.pages.numbers import grouped, significant
 
-from hardware.report_format import grouped, significant
-from hardware.report_parts import ClipPicture, Table
-
-__all__ = [
-    "Block",
-    "Clips",
-    "Figure",
-    "Grid",
-    "Heading",
-    "Paragraph",
-    "Points",
-    "Section",
-    "columns",
-    "grid_of",
-    "layer_name",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """Plain text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """Opens a part of a section."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Points:
-    """A list of sentences; strong ones are statements that count."""
-
-    points: tuple[str, ...]
-    is_strong: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table ready for the page.
-
-    Attributes:
-        columns: (heading, "text" or "number"); no headings are shown if the first is empty.
-        rows: cells as text, one for each column.
-    """
-
-    caption: str
-    columns: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A plot, with words for those who cannot see it."""
-
-    name: str
-    figure: go.Figure
-    caption: str
-
-
-@dataclass(frozen=True, slots=True)
-class Clips:
-    """Pictures of clips with their answers."""
-
-    clips: tuple[ClipPicture, ...]
-
-
-Block = Paragraph | Heading | Points | Grid | Figure | Clips
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page with an entry in its table of contents."""
-
-    anchor: str
-    title: str
-    blocks: tuple[Block, ...]
-
-
-def columns(*titles: str) -> tuple[tuple[str, str], ...]:
-    """ "clips #" is a column of numbers called "clips"."""
-    return tuple((title.removesuffix(" #"), "number" if title.endswith(" #") else "text") for title in titles)
+__all__ = ["grid_of", "layer_name"]
 
 
 def grid_of(table: Table) -> Grid:

@@ -7,8 +7,9 @@ from hardware import figures
 from hardware.energy_ratio import parity_bits
 from hardware.operation_summary import OperationsSummary
 from hardware.report import Report
-from hardware.report_blocks import Block, Figure, Grid, Heading, Paragraph, Points, columns, layer_name
-from hardware.report_format import compact, grouped, percent, si, significant
+from hardware.report_blocks import layer_name
+from snnface.pages.blocks import Block, Figure, Grid, Heading, Paragraph, Points, columns
+from snnface.pages.numbers import compact, grouped, percent, si, significant
 
 __all__ = ["activity_blocks", "chip_fit_blocks", "chip_name", "energy_blocks", "operations_blocks"]
 

@@ -1,7 +1,7 @@
 """The parts of a report, as plain values, and how to make them from arrays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Integer, Shaped
@@ -12,6 +12,7 @@ from snnface.errors import DataError
 from snnface.events.readers.base import Extras
 from snnface.events.statistics import EventStatistics
 from snnface.events.window import Resolution
+from snnface.pages.blocks import ClipPicture
 from snnface.representations.histogram import ON_CHANNEL
 
 __all__ = [
@@ -71,23 +72,6 @@ class Confusion:
     model: str
     class_names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipPicture:
-    """A clip as it goes into the network, and the answer.
-
-    Attributes:
-        png: the busiest steps of the clip, one after the other.
-        true_label: None where it is not known.
-        votes: (class, answer) of the highest answers, best first.
-    """
-
-    clip_id: str
-    png: bytes = field(repr=False)
-    num_steps: int
-    votes: tuple[tuple[str, float], ...]
-    true_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from hardware import figures
 from hardware.report import Report
-from hardware.report_blocks import Block, Clips, Figure, Grid, Heading, Paragraph, Points, Section, columns, grid_of
+from hardware.report_blocks import grid_of
 from hardware.report_costs import activity_blocks, chip_fit_blocks, energy_blocks, operations_blocks
-from hardware.report_format import compact, grouped, percent, si, significant
 from hardware.report_parts import Table
+from snnface.pages.blocks import Block, Clips, Figure, Grid, Heading, Paragraph, Points, Section, columns
+from snnface.pages.numbers import compact, grouped, percent, si, significant
 
 __all__ = ["report_sections"]
 
@@ -30,7 +31,8 @@ def report_sections(report: Report) -> tuple[Section, ...]:
         ("more", "Further results", _further),
         ("warnings", "Warnings", _warnings),
     )
-    built = [Section(anchor, title, tuple(build(report))) for anchor, title, build in sections]
+    counts = {"warnings": len(report.all_warnings)}
+    built = [Section(anchor, title, tuple(build(report)), counts.get(anchor)) for anchor, title, build in sections]
     return tuple(section for section in built if section.blocks)
 
 

@@ -17,7 +17,7 @@ MAY_IMPORT = {
 }
 # Inside snnface a layer may import its own and lower ones.
 LAYERS = [
-    {"errors", "seeding", "shapes", "jit", "files", "cache", "arrays", "pickles", "config", "jobs"},
+    {"errors", "seeding", "shapes", "jit", "files", "cache", "arrays", "pickles", "config", "jobs", "pages"},
     {"events"},
     {"recording"},
     {"representations", "labels"},

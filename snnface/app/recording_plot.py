@@ -7,11 +7,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hardware.pictures import png_bytes
-from hardware.report_format import compact, percent, si, significant
 from snnface.app.recording_info import RecordingInfo, resampled
 from snnface.errors import ConfigError
 from snnface.events.pictures import WHITE, count_picture
 from snnface.files import atomic_path, write_text
+from snnface.pages.numbers import compact, percent, si, significant
 
 __all__ = ["require_plot", "write_plot"]
 

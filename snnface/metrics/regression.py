@@ -6,7 +6,7 @@ from torch import Tensor
 
 from snnface.errors import DataError
 
-__all__ = ["NUM_MOMENTS", "moments", "regression_metrics"]
+__all__ = ["NUM_MOMENTS", "explained_variance", "moments", "regression_metrics"]
 
 NUM_MOMENTS = 7
 """Numbers that `moments` keeps of each dimension: n, x, y, xx, yy, xy (summed) and equal signs (counted)."""
@@ -60,3 +60,18 @@ def regression_metrics(sums: Float64[Tensor, "*D K 7"]) -> dict[str, Float64[Ten
         "ccc": torch.where(changes, 2 * covariance / apart, zero),
         "sagr": same,
     }
+
+
+def explained_variance(sums: Float64[Tensor, "*D K 7"]) -> Float64[Tensor, "*D"]:
+    """Of all dimensions together, from `moments` of the whole set: 1 - squared error / squares around the mean.
+
+    1 is perfect, 0 as good as the set's own mean (and 0 where no label varies), less than that is worse.
+
+    Raises:
+        DataError: if there is no pair.
+    """
+    rmse, n = regression_metrics(sums)["rmse"], sums[..., 0]
+    around_mean = (sums[..., 4] - sums[..., 2] ** 2 / n).clamp(min=0)
+    varies = (around_mean > CONSTANT * sums[..., 4]).any(-1)
+    share = 1 - (n * rmse**2).sum(-1) / around_mean.sum(-1).clamp(min=1e-30)
+    return torch.where(varies, share, torch.zeros_like(share))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from snnface.datasets.clip import Batch
 from snnface.errors import ConfigError, DataError
-from snnface.metrics.regression import NUM_MOMENTS, moments, regression_metrics
+from snnface.metrics.regression import NUM_MOMENTS, explained_variance, moments, regression_metrics
 from snnface.tasks.base import Loss, Output
 from snnface.tasks.scoring import Predictor, ScoringMeter
 from snnface.tasks.step_labels import labels_over_time, mean_square
@@ -51,16 +51,22 @@ class ValenceArousalTask:
     Steps without a label, steps of padding and clips without labels change neither loss nor metrics.
     A batch without any labelled step has a loss of 0.
 
-    Metrics: `ccc`, the mean of both dimensions, by which checkpoints are chosen, then rmse, pcc, ccc
-    and sagr of each; see `regression_metrics`.
+    Metrics: `ccc`, the mean of both dimensions; `r2`, the share of both dimensions' variance over the whole set
+    that is explained (0 where nothing varies); then rmse, pcc, ccc and sagr of each, see `regression_metrics`.
+
+    Checkpoints are chosen by what is minimised: by `ccc` where the loss has a part of it, else by `r2`, which falls
+    as the squared error rises. (CCC rewards answers that range as widely as the labels, right or wrong: among
+    epochs of one run it prefers late, surer ones, whose RMSE is past its best.)
 
     Source: Berlincioni et al., "Neuromorphic Valence and Arousal Estimation", sec. 5.1 (RMSE, PCC, SAGR).
     """
 
-    selection_metric = "ccc"
-
     def __init__(self, config: ValenceArousalTaskConfig) -> None:
         self.config = config
+
+    @property
+    def selection_metric(self) -> str:
+        return "ccc" if self.config.ccc_weight else "r2"
 
     def predict(self, model: nn.Module, batch: Batch) -> Output:
         return model(batch.inputs)
@@ -90,11 +96,12 @@ class ValenceArousalTask:
         return torch.stack(of_clips).cpu()
 
     def metrics(self, sums: Float64[Tensor, "*D S"]) -> dict[str, Float64[Tensor, "*D"]]:
-        found = regression_metrics(sums.reshape(*sums.shape[:-1], len(DIMENSIONS), NUM_MOMENTS))
+        of_dimensions = sums.reshape(*sums.shape[:-1], len(DIMENSIONS), NUM_MOMENTS)
+        found = regression_metrics(of_dimensions)
         each = {
             f"{metric}_{name}": values[..., k] for metric, values in found.items() for k, name in enumerate(DIMENSIONS)
         }
-        return {"ccc": found["ccc"].mean(-1), **each}
+        return {"ccc": found["ccc"].mean(-1), "r2": explained_variance(of_dimensions), **each}
 
     def predictors(self, training: Iterable[Batch]) -> Mapping[str, Predictor]:
         """The predictors "constant": a neutral face, 0 and 0; "mean": that of the training steps."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from conversion.fold_batchnorm import fold_batchnorm, fold_sequential
+from conversion.fold_batchnorm import fold_batchnorm
 from snnface.errors import UnsupportedLayerError
 
 
@@ -42,29 +42,7 @@ def test_folding_a_convolution_leaves_the_output_unchanged(seed, has_bias, affin
     torch.testing.assert_close(outputs, bn(conv(inputs)), rtol=1e-9, atol=1e-9)
 
 
-def test_folding_a_nested_model_keeps_output_names_and_the_original():
-    generator = torch.Generator().manual_seed(1)
-    model = nn.Sequential(
-        nn.Sequential(nn.Conv2d(1, 3, 3), randomised(nn.BatchNorm2d(3), generator), nn.ReLU()),
-        nn.Flatten(),
-        nn.Linear(27, 4, bias=False),
-        nn.Dropout(),
-        randomised(nn.BatchNorm1d(4), generator),
-    ).eval()
-    inputs = torch.randn(6, 1, 5, 5, generator=generator)
-    before = model(inputs)
-    folded = fold_sequential(model)
-    torch.testing.assert_close(folded(inputs), before, rtol=1e-4, atol=1e-5)
-    assert [type(m).__name__ for m in folded.modules()].count("Identity") == 2
-    assert isinstance(model[0][1], nn.BatchNorm2d)
-    assert folded[2].weight.dtype == torch.float32
-
-
-def test_batch_norm_in_another_place_or_without_statistics_is_refused_by_name():
-    with pytest.raises(UnsupportedLayerError, match=r"layer '1' is BatchNorm2d .* it stands behind ReLU"):
-        fold_sequential(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
-    with pytest.raises(UnsupportedLayerError, match=r"layer '0.0' is BatchNorm2d .* behind nothing"):
-        fold_sequential(nn.Sequential(nn.Sequential(nn.BatchNorm2d(3))))
+def test_what_is_no_batch_norm_or_has_no_statistics_is_refused():
     with pytest.raises(UnsupportedLayerError, match="without running statistics"):
         fold_batchnorm(torch.zeros(3, 2), None, nn.BatchNorm1d(3, track_running_stats=False))
     with pytest.raises(UnsupportedLayerError, match="got LayerNorm"):

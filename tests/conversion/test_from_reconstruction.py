@@ -43,8 +43,8 @@ def test_the_graph_makes_the_models_picture_of_whole_numbers(tmp_path) -> None:
     graph = graph_from_model(model)
     inputs = model.joined(EVENTS, REFERENCE).numpy()
     assert np.array_equal(inputs, np.round(inputs))
-    save_graph(graph, tmp_path / "graph.npz")
-    for copy in (graph, load_graph(tmp_path / "graph.npz"), graph_from_nir(nir_from_graph(graph))):
+    save_graph(graph, tmp_path / "graph.json")
+    for copy in (graph, load_graph(tmp_path / "graph.json"), graph_from_nir(nir_from_graph(graph))):
         run = simulate(copy, inputs)
         assert min(run.num_spikes.values()) > 0
         picture = model.picture(torch.as_tensor(run.answers).reshape(2, 1, 6, 8), REFERENCE)

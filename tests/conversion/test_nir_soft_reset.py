@@ -14,7 +14,7 @@ from conversion.nir_export import nir_from_graph, write_nir
 from conversion.nir_import import graph_from_nir, read_nir
 from conversion.parity import compare_spikes
 from conversion.simulate import simulate
-from snnface.errors import UnsupportedLayerError
+from snnface.errors import ConversionError, UnsupportedLayerError
 
 CONVERTED = Neuron(leak=0.0, threshold=1.0, reset="subtract", fires_on_equality=True, initial_voltage=0.5)
 
@@ -133,6 +133,13 @@ def test_a_feedback_that_says_something_else_is_refused(node, field, value, mess
     nodes = nir_from_graph(one_neuron(CONVERTED))
     setattr(nodes.nodes[node], field, value)
     with pytest.raises(UnsupportedLayerError, match=message):
+        graph_from_nir(nodes)
+
+
+def test_three_nodes_of_different_shapes_are_refused():
+    nodes = nir_from_graph(one_neuron(CONVERTED))
+    nodes.nodes["n04_feedback"].scale = -np.ones(3)
+    with pytest.raises(ConversionError, match=r"'n04_feedback' declares a shape of \(3,\); \(1,\) arrives"):
         graph_from_nir(nodes)
 
 

@@ -31,7 +31,6 @@ from hardware.operation_summary import (
 from hardware.operations import count_operations
 from hardware.pictures import event_montage, png_bytes
 from hardware.report import Report, report_values, write_report
-from hardware.report_format import compact, grouped, percent, si, significant
 from hardware.report_page import report_page
 from hardware.report_parts import (
     AccuracyRow,
@@ -53,6 +52,7 @@ from snnface.errors import ConfigError, DataError, ShapeError
 from snnface.events.statistics import EventStatistics
 from snnface.events.stream import EventStream
 from snnface.events.window import Resolution
+from snnface.pages.numbers import compact, grouped, percent, si, significant
 
 HOSTILE = '</script><img src=x onerror="alert(1)"> & {{ 7 * 7 }}'
 
@@ -163,7 +163,7 @@ def page(full_page: str) -> Page:
 @pytest.fixture
 def short_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsing five megabytes of plotly.js again in every test would take most of the time."""
-    monkeypatch.setattr("hardware.report_page.get_plotlyjs", lambda: "/* plotly */")
+    monkeypatch.setattr("snnface.pages.page.get_plotlyjs", lambda: "/* plotly */")
 
 
 def test_page_is_one_file_that_refers_to_nothing_outside(full_page: str, page: Page) -> None:

@@ -17,6 +17,7 @@ from ann_baselines import (
 from snnface.app.filmed_faces import FilmedFacesConfig
 from snnface.app.recipes.recipe import EncoderConfig, Recipe
 from snnface.app.recipes.small_sets import SMALL_PICTURES, small_set
+from snnface.datasets.augmentation import AugmentationConfig
 from snnface.datasets.protocols import SplitConfig, SubjectFoldsConfig
 from snnface.datasets.synthesis.presets import preset_named
 from snnface.events.window import Resolution
@@ -40,10 +41,14 @@ PAPER = "Berlincioni et al. 2024, arXiv:2401.16058"
 SMALL_FACES = FilmedFacesConfig(
     source=small_set("valence-arousal", num_identities=20, repetitions=4, clip_ms=2970),
 )
-# More people, for what is learned from a dozen faces carries over to hardly anybody else.
+# Many people, and few takes of each: with every doubling of the faces to learn from, valence of new ones is told
+# better. Two dozen of them are tested, for differences of a few hundredths are drowned in those between a dozen.
 TABLE_FACES = FilmedFacesConfig(
-    source=small_set("valence-arousal", num_identities=60, repetitions=2, clip_ms=2970),
+    source=small_set("valence-arousal", num_identities=90, repetitions=2, clip_ms=2970),
 )
+TABLE_SPLIT = SplitConfig(validation_subjects=6, test_subjects=24)
+# What a mirror shows is as true: as many faces again, for nothing.
+MIRRORED = AugmentationConfig(flip=0.5)
 # IC3D answers all frames of a chunk at once; the other networks answer clips of any length.
 CHUNK = 6
 
@@ -79,8 +84,9 @@ def valence_arousal(model: ValenceArousalModel, *, bits: Literal[8, 16] = 8, is_
     halved every 50 epochs, folds by subject).
     Departs from the paper in: synthetic people instead of AFEW-VA, filmed by an event camera instead of emulated
     from video; ResNet18 from nothing instead of ImageNet's, so never frozen; 100 epochs and five folds, which it does
-    not give. Quick: 32 x 32 pixels, small networks (three convolutions for ResNet18 in front of sequences), one
-    split, fewer epochs at a higher rate.
+    not give. Weights are chosen on validation subjects by the squared error, which is what is minimised and what the
+    paper's tables lead with; how the paper chooses, it does not say. Quick: 32 x 32 pixels, small networks (three
+    convolutions for ResNet18 in front of sequences), one split, fewer epochs at a higher rate, mirrored clips.
     """
     side = 32 if is_quick else 224
     is_chunked = model == "ic3d"
@@ -89,7 +95,7 @@ def valence_arousal(model: ValenceArousalModel, *, bits: Literal[8, 16] = 8, is_
         name=f"valence-arousal-{model}{suffix}",
         source=f"{PAPER}, sec. 4.1, tables 1 to 5{', made small' if is_quick else ''}; synthetic faces",
         data=replace(_faces(is_quick, side), window_steps=CHUNK if is_chunked else None),
-        split=SplitConfig(validation_subjects=6, test_subjects=12) if is_quick else SubjectFoldsConfig(),
+        split=TABLE_SPLIT if is_quick else SubjectFoldsConfig(),
         representation=TemporalBinaryConfig(num_bins=bits, resolution=Resolution(height=side, width=side)),
         encoder=(SMALL if is_quick else PAPER_SIZE)[model],
         temporal="last" if is_chunked else "every",
@@ -109,12 +115,14 @@ def _faces(is_quick: bool, side: int) -> FilmedFacesConfig:
 
 
 def _quick_training(model: ValenceArousalModel) -> TrainingConfig:
+    """Six hundred steps: valence is learned after arousal, and was not yet after two hundred."""
     return TrainingConfig(
         num_epochs=20,
-        batch_size=64 if model == "ic3d" else 8,
+        batch_size=64 if model == "ic3d" else 4,
         learning_rate=1e-3,
         optimiser="adamw",
         weight_decay=0.01,
+        augmentation=MIRRORED,
     )
 
 
@@ -136,9 +144,9 @@ def valence_arousal_snn(*, is_quick: bool = False) -> Recipe:
         encoder=SMALL_SNN if is_quick else ConvSnnConfig(features=(512, 128)),
         temporal=LeakyReadoutConfig(tau=8.0),
         head=MlpHeadConfig(),
-        training=TrainingConfig(
-            num_epochs=20 if is_quick else 100, batch_size=8, learning_rate=3e-3 if is_quick else 1e-3
-        ),
+        training=TrainingConfig(num_epochs=20, batch_size=4, learning_rate=3e-3, augmentation=MIRRORED)
+        if is_quick
+        else TrainingConfig(num_epochs=100, batch_size=8, learning_rate=1e-3),
     )
 
 

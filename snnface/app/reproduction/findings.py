@@ -29,15 +29,21 @@ def _is_known(claim: Claim, outcome: TableOutcome) -> bool:
 
 def _of_claim(claim: Claim, table: Table, outcome: TableOutcome) -> str:
     column = table.column(claim.metric)
-    ours, other = (outcome.row(label).ours[claim.metric] for label in (claim.better, claim.worse))
+    better, worse = (outcome.row(label) for label in (claim.better, claim.worse))
+    ours, other = (row.ours[claim.metric] for row in (better, worse))
     if ours.value == other.value:
         verdict = "No difference here"
     else:
         verdict = "So here too" if _is_better(column, ours.value, other.value) else "The other way round here"
-    apart = "the intervals are apart" if _are_apart(ours, other) else "the intervals overlap, so this is not settled"
+    pair = better.pairs.get(worse.label, {}).get(claim.metric)
+    if pair is None:
+        apart = "the intervals are apart" if _are_apart(ours, other) else "the intervals overlap"
+    else:
+        apart = _of_pair(column, ours.value - other.value, pair)
+    settled = "" if _is_settled(ours, other, pair) else ", so this is not settled"
     return (
         f"{table.claimant}: {claim.says}. {verdict}: {column.heading} {column.text(ours.value)} against "
-        f"{column.text(other.value)}; {apart}."
+        f"{column.text(other.value)}; {apart}{settled}."
     )
 
 
@@ -60,16 +66,27 @@ def _of_row(row: RowOutcome, column: Column, trivial: dict[str, Measure]) -> str
     sign = -1 if column.better == "lower" else 1
     best = max(trivial, key=lambda name: sign * trivial[name].value)
     ours, other = row.ours[column.metric], trivial[best]
+    pair = row.pairs.get(best, {}).get(column.metric)
     if not _is_better(column, ours.value, other.value):
         verdict = "is NOT better than"
-    elif _are_apart(ours, other):
+    elif _is_settled(ours, other, pair):
         verdict = "is better, outside the intervals, than"
     else:
         verdict = "is better, within the intervals, than"
+    apart = "" if pair is None else f"; {_of_pair(column, ours.value - other.value, pair)}"
     return (
         f"{row.label}: {column.heading} {column.text(ours.value)} {verdict} the best trivial predictor "
-        f"({best}, {column.text(other.value)})."
+        f"({best}, {column.text(other.value)}){apart}."
     )
+
+
+def _of_pair(column: Column, difference: float, interval: tuple[float, float]) -> str:
+    return f"difference over the same people {column.text(difference)} ({' .. '.join(map(column.text, interval))})"
+
+
+def _is_settled(one: Measure, other: Measure, pair: tuple[float, float] | None) -> bool:
+    """By the interval of the paired difference where there is one, which leaves out 0; else by those of each."""
+    return _are_apart(one, other) if pair is None else pair[0] > 0 or pair[1] < 0
 
 
 def _is_better(column: Column, value: float, other: float) -> bool:

@@ -17,6 +17,7 @@ from snnface.app.experiment import Experiment, open_experiment
 from snnface.app.filmed_faces import FilmedFacesConfig
 from snnface.app.real_data import with_data
 from snnface.app.recipes import Recipe
+from snnface.app.reproduction.converted import converted_scores
 from snnface.app.reproduction.plan import PlannedRun, ReproduceConfig
 from snnface.app.reproduction.record import read_record
 from snnface.app.reproduction.table import Further
@@ -69,7 +70,11 @@ def further_scores(
         found = _emotions(recipe, model, config=config, cache_dir=cache_dir, console=console)
     else:
         experiment = open_experiment(recipe, cache_dir=cache_dir, console=console)
-        found = _operations(experiment, model, fold_folder(folder, fold), console=console)
+        if further == "conversion":
+            scores, notes = converted_scores(experiment, model)
+            found = FurtherScores(scores={"model": scores}, notes=notes)
+        else:
+            found = _operations(experiment, model, fold_folder(folder, fold), console=console)
     write_text(path, to_json(found))
     return found
 

@@ -1,18 +1,22 @@
 """A table that came out as grids of text, the same for Markdown and for the page."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from hardware.report_blocks import Grid
-from hardware.report_format import si
 from snnface.app.reproduction.outcome import RowOutcome, TableOutcome
 from snnface.app.reproduction.table import Column, Part, Table
 from snnface.app.tables import TRIVIAL
+from snnface.pages.blocks import Grid
+from snnface.pages.numbers import si
 from snnface.tasks.scoring import Measure
 
 __all__ = ["grids", "narrow_grid", "notes_of", "numbered_departures", "run_grid"]
 
 MAX_ACROSS = 8
 """A part with more columns of numbers than these has its metrics below each other."""
+
+MAX_DOWN = 10
+"""Below each other, with more columns than these, predictors without a network have a table of their own."""
 
 ABSENT = "–"
 
@@ -24,8 +28,9 @@ def grids(table: Table, outcome: TableOutcome) -> tuple[Grid, ...]:
     """The parts of the table: published and ours side by side, on which data, with the numbers of the departures."""
     notes = numbered_departures(outcome)
     return tuple(
-        _down(part, outcome, notes) if _width(part) > MAX_ACROSS else _across(part, outcome, notes)
+        grid
         for part in table.parts
+        for grid in (_down(part, outcome, notes) if _width(part) > MAX_ACROSS else (_across(part, outcome, notes),))
     )
 
 
@@ -99,40 +104,44 @@ def _across(part: Part, outcome: TableOutcome, notes: Mapping[str, int]) -> Grid
         rows.append(
             (row.label, *(cell for pair in cells for cell in pair), row.data or ABSENT, _noted(row, outcome, notes))
         )
-    for label, scores in _trivial_rows(found):
+    for label, scores in _trivial(part, found):
         blank = ("",) if both else ()
         rows.append((label, *(cell for column in part.columns for cell in (*blank, _ours(column, scores))), "", ""))
     return Grid(_caption(part), tuple(headings), tuple(rows))
 
 
-def _down(part: Part, outcome: TableOutcome, notes: Mapping[str, int]) -> Grid:
+def _down(part: Part, outcome: TableOutcome, notes: Mapping[str, int]) -> tuple[Grid, ...]:
     """A row a metric: two columns for each model, or one where the paper has no such row; then what is trivial."""
+    models, trivial = _models_down(part, outcome, notes), _trivial_down(part, outcome)
+    if len(models.columns) + len(trivial.columns) - 1 > MAX_DOWN:
+        return models, replace(trivial, rows=tuple(row for row in trivial.rows if {*row[1:]} != {ABSENT}))
+    num_blank = len(trivial.columns) - 1
+    beside = [*(row[1:] for row in trivial.rows), *[("",) * num_blank] * (len(models.rows) - len(trivial.rows))]
+    rows = tuple(left + right for left, right in zip(models.rows, beside, strict=True))
+    return (replace(models, columns=models.columns + trivial.columns[1:], rows=rows),)
+
+
+def _models_down(part: Part, outcome: TableOutcome, notes: Mapping[str, int]) -> Grid:
     found = [(outcome.row(row.label), bool(row.published)) for row in part.rows]
-    trivial = [
-        (label, scores)
-        for label, scores in _trivial_rows([row for row, _ in found])
-        if any(column.metric in scores for column in part.columns)
-    ]
     headings = [("metric", "text")]
+    of_data, of_notes = ["data here"], ["departures"]
     for row, both in found:
         here = [("here (95 %)" if both else f"{row.label}, here (95 %)", "number")]
         headings += [(f"{row.label}, published", "number"), *here] if both else here
-    headings += [(label, "number") for label, _ in trivial]
-    rows = [
-        (
-            column.title,
-            *(cell for row, both in found for cell in _cells(column, row, has_published=both)),
-            *(_ours(column, scores) for _, scores in trivial),
-        )
-        for column in part.columns
-    ]
-    blank = ("",) * len(trivial)
-    of_data, of_notes = [], []
-    for row, both in found:
         of_data += [*([""] if both else []), row.data or ABSENT]
         of_notes += [*([""] if both else []), _noted(row, outcome, notes)]
-    rows += [("data here", *of_data, *blank), ("departures", *of_notes, *blank)]
-    return Grid(_caption(part), tuple(headings), tuple(rows))
+    rows = [
+        (column.title, *(cell for row, both in found for cell in _cells(column, row, has_published=both)))
+        for column in part.columns
+    ]
+    return Grid(_caption(part), tuple(headings), (*rows, tuple(of_data), tuple(of_notes)))
+
+
+def _trivial_down(part: Part, outcome: TableOutcome) -> Grid:
+    trivial = _trivial(part, [outcome.row(row.label) for row in part.rows])
+    headings = (("metric", "text"), *((label, "number") for label, _ in trivial))
+    rows = tuple((column.title, *(_ours(column, scores) for _, scores in trivial)) for column in part.columns)
+    return Grid(f"{part.title}: without a network, here (95 %)", headings, rows)
 
 
 def _cells(column: Column, row: RowOutcome, *, has_published: bool) -> tuple[str, ...]:
@@ -142,6 +151,15 @@ def _cells(column: Column, row: RowOutcome, *, has_published: bool) -> tuple[str
 
 def _noted(row: RowOutcome, outcome: TableOutcome, notes: Mapping[str, int]) -> str:
     return _ranges([notes[sentence] for sentence in (*outcome.departs, *row.departs)]) if row.run else "quoted"
+
+
+def _trivial(part: Part, rows: Sequence[RowOutcome]) -> list[tuple[str, Mapping[str, Measure]]]:
+    """Predictors without a network that have any number of this part."""
+    return [
+        (label, scores)
+        for label, scores in _trivial_rows(rows)
+        if any(column.metric in scores for column in part.columns)
+    ]
 
 
 def _trivial_rows(rows: Sequence[RowOutcome]) -> Iterator[tuple[str, Mapping[str, Measure]]]:

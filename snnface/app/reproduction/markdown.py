@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from hardware.report_blocks import Grid
 from snnface.app.reproduction.grids import grids, notes_of, numbered_departures, run_grid
 from snnface.app.reproduction.outcome import TableOutcome
 from snnface.app.reproduction.page import warning_of
 from snnface.app.reproduction.table import Table
+from snnface.pages.blocks import Grid
 
 __all__ = ["markdown"]
 

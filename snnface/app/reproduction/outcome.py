@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from snnface.app.reproduction.differences import data_in_words, data_name, differences
 from snnface.app.reproduction.further import FurtherScores
+from snnface.app.reproduction.pairs import Pairs
 from snnface.app.reproduction.plan import PlannedRun
 from snnface.app.reproduction.record import RunRecord
 from snnface.app.reproduction.table import Part, Row, Table
 from snnface.tasks.scoring import Measure
 
 __all__ = ["Circumstances", "RowOutcome", "TableOutcome", "table_outcome"]
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,8 @@ class RowOutcome:
         published: metric -> the number as printed; empty where the paper has no such row.
         ours: metric -> value and interval; empty for rows that are only quoted.
         trivial: predictor without a network -> metric -> value, on the same clips.
+        pairs: trivial predictor or label of another row on the same people -> metric -> 95 % interval of ours
+            minus theirs, by pairs.
         run: the folder of its run below `runs`; "" for quoted rows.
         data: what it was run on.
         departs: how that differs from the paper, one sentence each.
@@ -31,6 +37,7 @@ class RowOutcome:
     published: Mapping[str, float]
     ours: Mapping[str, Measure] = field(default_factory=dict)
     trivial: Mapping[str, Mapping[str, Measure]] = field(default_factory=dict)
+    pairs: Pairs = field(default_factory=dict)
     run: str = ""
     data: str = ""
     departs: tuple[str, ...] = ()
@@ -78,6 +85,7 @@ def table_outcome(
     runs: Mapping[str, PlannedRun],
     records: Mapping[str, RunRecord],
     further: Mapping[str, FurtherScores],
+    pairs: Mapping[str, Pairs],
     *,
     findings: tuple[str, ...] = (),
     made: Circumstances,
@@ -89,6 +97,7 @@ def table_outcome(
         runs: row label -> its run.
         records: folder name -> what the run said.
         further: row label -> what was asked of its network beyond the task.
+        pairs: row label -> as `row_pairs` has them.
     """
     used = {label: records[run.folder_name] for label, run in runs.items()}
     return TableOutcome(
@@ -99,7 +108,15 @@ def table_outcome(
         is_synthetic=any(record.is_synthetic for record in used.values()),
         is_quick=is_quick,
         rows=tuple(
-            _row(row, table, runs.get(row.label), used.get(row.label), further.get(row.label)) for row in table.rows
+            _row(
+                row,
+                table,
+                runs.get(row.label),
+                used.get(row.label),
+                further.get(row.label),
+                pairs.get(row.label, {}),
+            )
+            for row in table.rows
         ),
         departs=table.departs,
         findings=findings,
@@ -114,6 +131,7 @@ def _row(
     run: PlannedRun | None,
     record: RunRecord | None,
     further: FurtherScores | None,
+    pairs: Pairs,
 ) -> RowOutcome:
     if run is None or record is None:
         return RowOutcome(label=row.label, published=row.published, departs=row.departs)
@@ -121,15 +139,13 @@ def _row(
     for name, metrics in (further.scores if further is not None else {}).items():
         scores[name] = scores.get(name, {}) | dict(metrics)
     shown = {column.metric for part in _parts_of(table, row) for column in part.columns}
-    kept = {
-        name: {metric: measure for metric, measure in metrics.items() if metric in shown}
-        for name, metrics in scores.items()
-    }
+    kept = {name: _only(shown, metrics) for name, metrics in scores.items()}
     return RowOutcome(
         label=row.label,
         published=row.published,
         ours=kept.pop("model"),
         trivial={name: metrics for name, metrics in kept.items() if metrics},
+        pairs={name: _only(shown, metrics) for name, metrics in pairs.items()},
         run=run.folder_name,
         data=data_name(run.recipe, record.data),
         departs=(
@@ -139,6 +155,10 @@ def _row(
         ),
         notes=(*record.account, *(further.notes if further is not None else ())),
     )
+
+
+def _only(shown: set[str], metrics: Mapping[str, V]) -> dict[str, V]:
+    return {metric: value for metric, value in metrics.items() if metric in shown}
 
 
 def _parts_of(table: Table, row: Row) -> tuple[Part, ...]:

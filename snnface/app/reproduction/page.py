@@ -1,17 +1,16 @@
 """A table that came out as one HTML page, in the form of the project's reports."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import plotly.graph_objects as go
-import plotly.io
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 
-from hardware.report_blocks import Block, Figure, Grid, Paragraph, Points, Section
 from snnface.app.reproduction.grids import grids, notes_of, numbered_departures, run_grid
 from snnface.app.reproduction.outcome import TableOutcome
 from snnface.app.reproduction.table import Table
+from snnface.pages.blocks import Block, Figure, Grid, Paragraph, Points, Section
+from snnface.pages.page import Page, page_html
 
 __all__ = ["page", "warning_of"]
 
@@ -20,18 +19,10 @@ SYNTHETIC = (
     "numbers beside them, and the two may not be compared: what can be is the order of the rows."
 )
 QUICK = "Networks and sets were made small (--quick)."
+FOOTER = "Departures are numbered within this page. What was run lies in the folder of each run."
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """What the template of the reports reads."""
-
-    title: str
-    verdict: str
-    data: str
-    notices: tuple[str, ...]
-    is_synthetic: bool = False
-    all_warnings: tuple[str, ...] = ()
+INTERVAL = re.compile(r" \((\S+ \.\. \S+)\)$")
+"""What stands behind the value in a cell of `grids`."""
 
 
 def warning_of(outcome: TableOutcome) -> str:
@@ -47,28 +38,18 @@ def page(table: Table, outcome: TableOutcome, figures: Mapping[str, go.Figure]) 
     Args:
         figures: caption -> figure.
     """
-    environment = Environment(
-        loader=PackageLoader("hardware"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["picture"] = str
     drawn = [Figure(f"figure-{index}", figure, caption) for index, (caption, figure) in enumerate(figures.items())]
     warning = warning_of(outcome)
-    return environment.get_template("report.html.jinja").render(
-        report=_Page(
+    return page_html(
+        Page(
             title=outcome.title,
             verdict=f"{outcome.source}. Published on: {outcome.published_data}.",
             # The badge beside every table; published and ours stand in the same one.
             data="here: synthetic people" if outcome.is_synthetic else "here: real data",
             notices=(warning,) if warning else (),
-        ),
-        tiles=[],
-        sections=_sections(table, outcome, drawn),
-        figures={figure.name: _html(figure) for figure in drawn},
-        plotly_js=get_plotlyjs() if drawn else "",
+            sections=_sections(table, outcome, drawn),
+            footer=FOOTER,
+        )
     )
 
 
@@ -83,7 +64,7 @@ def _sections(table: Table, outcome: TableOutcome, figures: list[Figure]) -> tup
         *made.versions.items(),
     )
     found: tuple[tuple[str, str, tuple[Block, ...]], ...] = (
-        ("numbers", "Numbers", grids(table, outcome)),
+        ("numbers", "Numbers", tuple(map(_with_intervals_below, grids(table, outcome)))),
         ("says", "What it says", (Points(outcome.findings),) if outcome.findings else ()),
         ("figures", "Figures", tuple(figures)),
         (
@@ -98,14 +79,16 @@ def _sections(table: Table, outcome: TableOutcome, figures: list[Figure]) -> tup
     return tuple(Section(anchor, title, blocks) for anchor, title, blocks in found if blocks)
 
 
-def _html(figure: Figure) -> str:
-    return str(
-        plotly.io.to_html(
-            figure.figure,
-            full_html=False,
-            include_plotlyjs=False,
-            div_id=f"plot-{figure.name}",
-            default_height=f"{figure.figure.layout.height}px",
-            config={"displaylogo": False, "responsive": True, "displayModeBar": False},
-        )
+def _with_intervals_below(grid: Grid) -> Grid:
+    """The same grid, about half as wide: what stands in brackets behind a number stands below it."""
+    kinds = [kind for _, kind in grid.columns]
+    rows = tuple(
+        tuple(_below(cell) if kind == "number" else cell for cell, kind in zip(row, kinds, strict=True))
+        for row in grid.rows
     )
+    return replace(grid, rows=rows)
+
+
+def _below(cell: str) -> str:
+    """An interval without its brackets, which the heading explains; a name's brackets stay."""
+    return INTERVAL.sub(r"\n\1", cell).replace(" (", "\n(")

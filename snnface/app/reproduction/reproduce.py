@@ -25,6 +25,7 @@ from snnface.app.reproduction.further import further_scores
 from snnface.app.reproduction.markdown import markdown
 from snnface.app.reproduction.outcome import Circumstances, TableOutcome, table_outcome
 from snnface.app.reproduction.page import page
+from snnface.app.reproduction.pairs import row_pairs
 from snnface.app.reproduction.plan import PlannedRun, ReproduceConfig, planned_runs
 from snnface.app.reproduction.record import read_record
 from snnface.app.reproduction.runs import make_runs
@@ -97,7 +98,11 @@ def _write(
         for row in table.rows
         if row.further is not None
     }
-    outcome = table_outcome(table, runs, records, further, made=made, is_quick=config.quick)
+    # A converted network's answers are not those of its run.
+    converted = {row.label for row in table.rows if row.further == "conversion"}
+    own = {label: run for label, run in runs.items() if label not in converted}
+    pairs = row_pairs(table, own, records, folder)
+    outcome = table_outcome(table, runs, records, further, pairs, made=made, is_quick=config.quick)
     outcome = replace(outcome, findings=findings(table, outcome))
     figures = _figures(table, runs, folder, cache_dir=cache_dir, console=console)
     target = out / table.name

@@ -8,8 +8,8 @@ from snnface.errors import ConfigError
 
 __all__ = ["Claim", "Column", "Further", "Part", "Row", "Table"]
 
-Further = Literal["emotion_transfer", "operations"]
-"""What is asked of a trained network beyond its own task."""
+Further = Literal["emotion_transfer", "operations", "conversion"]
+"""What is asked of a trained network beyond its own task; "conversion": of the spiking network that is made of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

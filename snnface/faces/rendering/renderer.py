@@ -101,13 +101,14 @@ class FaceRenderer:
         maps = np.ascontiguousarray(matrices)
         follows = np.ones(len(self.vertices), np.float32) if self.follows is None else self.follows
 
-        face = [_fixed(part) for part in (self.vertices, self.expression, self.triangles, self.albedo, follows)]
+        vertices, expression, triangles = _fixed(self.vertices), _fixed(self.expression), _fixed(self.triangles)
+        albedo, follows, rest = _fixed(self.albedo), _fixed(follows), _fixed(self.rest)
 
         def draw(part: slice) -> None:
             behind = self.background[None] if backgrounds is None else backgrounds[part]
             render_frames(
-                *face,
-                *(_fixed(behind), _fixed(weights[part]), _fixed(maps[part]), _fixed(self.rest)),
+                *(vertices, expression, triangles, albedo, follows),
+                *(_fixed(behind), _fixed(weights[part]), _fixed(maps[part]), rest),
                 *(lamp, self.supersampling, frames[part]),
             )
 

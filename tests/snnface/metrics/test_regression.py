@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torchmetrics.functional.regression import concordance_corrcoef, mean_squared_error
 
 from snnface.errors import DataError
-from snnface.metrics import moments, regression_metrics
+from snnface.metrics import explained_variance, moments, regression_metrics
 
 
 def metrics_of(answers: torch.Tensor, labels: torch.Tensor, present: torch.Tensor | None = None) -> dict[str, float]:
@@ -79,3 +79,32 @@ def test_pairs_without_a_label_do_not_count() -> None:
 def test_a_set_without_labels_has_no_metrics() -> None:
     with pytest.raises(DataError, match="at least one labelled step"):
         metrics_of(torch.zeros(2), torch.zeros(2), torch.zeros(2, dtype=torch.bool))
+
+
+def explained(answers: torch.Tensor, labels: torch.Tensor) -> float:
+    return float(explained_variance(moments(answers, labels, torch.ones(len(answers), dtype=torch.bool))))
+
+
+def test_the_explained_variance_by_hand() -> None:
+    # Squares around the means 2 + 8, squared errors 1 + 4: half of the variance of both dimensions together.
+    labels = torch.tensor([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]])
+    answers = torch.tensor([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+    assert explained(answers, labels) == pytest.approx(0.5)
+    assert explained(labels, labels) == pytest.approx(1.0)
+    assert explained(labels.mean(0).expand(3, 2), labels) == pytest.approx(0.0)
+
+
+def test_where_no_label_varies_nothing_is_explained() -> None:
+    assert explained(drawn(5), torch.full((5, 2), 0.3)) == 0.0
+
+
+@given(st.integers(0, 2**31))
+def test_of_two_answers_the_one_with_less_squared_error_explains_more(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    labels, one, other = torch.randn(3, 30, 2, generator=generator, dtype=torch.float64)
+    errors = [float((answers - labels).square().mean()) for answers in (one, other)]
+    assert (explained(one, labels) > explained(other, labels)) == (errors[0] < errors[1])
+
+
+def drawn(count: int) -> torch.Tensor:
+    return torch.rand(count, 2, generator=torch.Generator().manual_seed(0))

@@ -52,6 +52,22 @@ def test_one_minus_ccc_joins_the_loss_with_its_weight() -> None:
     assert parts["valence_arousal_1_minus_ccc"] == pytest.approx(1 - meter.compute()["ccc"], abs=1e-4)
 
 
+def test_checkpoints_are_chosen_by_what_is_minimised() -> None:
+    """Answers that range as widely as the labels have more concordance, and more error, than timid ones."""
+    labels = drawn(2, 50, 2)
+    found = {}
+    for name, share, noise in (("bold", 1.0, 1.0), ("timid", 0.4, 0.3)):
+        meter = TASK.meter()
+        answers = share * labels + noise * drawn(2, 50, 2, seed=1)
+        meter.update({NAME: answers.transpose(0, 1)}, batch(labels))
+        found[name] = meter.compute()
+    assert found["bold"]["ccc"] > found["timid"]["ccc"]
+    assert found["bold"]["rmse_valence"] > found["timid"]["rmse_valence"]
+    assert TASK.selection_metric == "r2"
+    assert found["timid"]["r2"] > found["bold"]["r2"]
+    assert ValenceArousalTask(ValenceArousalTaskConfig(ccc_weight=0.1)).selection_metric == "ccc"
+
+
 @pytest.mark.parametrize("mask", ["step_present", "valence_arousal_present"])
 def test_masked_steps_change_nothing(mask: str) -> None:
     labels, answers = drawn(2, 6, 2), drawn(6, 2, 2, seed=1)

@@ -121,6 +121,32 @@ def test_every_network_is_set_against_the_best_trivial_predictor() -> None:
     )
 
 
+def paired(**intervals: tuple[float, float]) -> TableOutcome:
+    """The SNN's accuracy beside the constant's and the CNN's on the same people."""
+    row = replace(OUTCOME.rows[0], pairs={name: {"top1": interval} for name, interval in intervals.items()})
+    return replace(OUTCOME, rows=(replace(row, ours=measured(0.625, 0.1, 0.9, 0.21)), *OUTCOME.rows[1:]))
+
+
+def test_pairs_settle_what_overlapping_intervals_do_not() -> None:
+    told = findings(TABLE, paired(CNN=(0.25, 0.5), constant=(0.375, 0.625)))
+    assert told[0] == (
+        "The paper: spikes classify better. So here too: Accuracy 62.5 against 25.0; difference over the same people "
+        "37.5 (25.0 .. 50.0)."
+    )
+    assert told[2] == (
+        "SNN: Accuracy 62.5 is better, outside the intervals, than the best trivial predictor (constant, 12.5); "
+        "difference over the same people 50.0 (37.5 .. 62.5)."
+    )
+    # The other claim is of a metric without a pair.
+    assert told[1].endswith("; the intervals are apart.")
+
+
+def test_a_difference_that_may_be_nothing_is_not_settled() -> None:
+    told = findings(TABLE, paired(CNN=(-0.25, 0.5), constant=(0.0, 0.625)))
+    assert told[0].endswith("difference over the same people 37.5 (-25.0 .. 50.0), so this is not settled.")
+    assert "is better, within the intervals, than" in told[2]
+
+
 def test_a_network_that_loses_to_a_constant_is_called_out() -> None:
     lost = replace(OUTCOME.rows[0], ours=measured(0.1, 0.0, 0.2, 0.21))
     told = findings(TABLE, replace(OUTCOME, rows=(lost, *OUTCOME.rows[1:])))

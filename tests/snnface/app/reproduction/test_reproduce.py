@@ -101,7 +101,9 @@ def test_a_table_is_rerun_written_and_not_trained_again(tmp_path: Path, cache: P
     assert quoted.ours == {}
     assert outcome.is_synthetic
     assert "split: Split(validation_subjects 1, test_subjects 1) here" in " ".join(snn.departs)
-    assert any(sentence.startswith("The paper: the SNN is better.") for sentence in outcome.findings)
+    assert {name: set(metrics) for name, metrics in snn.pairs.items()} == {"constant": {"top1"}, "3DCNN": {"top1"}}
+    (claimed,) = (sentence for sentence in outcome.findings if sentence.startswith("The paper: the SNN is better."))
+    assert "difference over the same people" in claimed
     folder = tmp_path / "tiny/table1"
     assert from_json(TableOutcome, (folder / "table.json").read_text()) == outcome
     assert "| SNN | 51.000 |" in (folder / "table.md").read_text()

@@ -1,0 +1,1 @@
+"""What a parity check can run: one network, read by one tool."""

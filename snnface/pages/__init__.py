@@ -1,0 +1,1 @@
+"""Self-contained HTML pages in the project's look."""
