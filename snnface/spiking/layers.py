@@ -11,9 +11,12 @@ from torch.utils.checkpoint import checkpoint
 from snnface.shapes import require_shape
 from snnface.spiking.dropout import Dropout
 from snnface.spiking.kernels import (
+    PackedSpikes,
     conv_layer,
     neuron_layer,
     recurrent_layer,
+    relay_conv_layer,
+    relay_full_layer,
     spike_full_layer,
     spike_product,
 )
@@ -79,6 +82,23 @@ class SpikingConv2d(StreamingModule):
         """Spikes of the next T steps; the state is the voltage [B, C, H, W] before pooling."""
         self._require_eval()
         output = self._run(inputs, state)
+        return output.spikes, output.voltage
+
+    def relay(self, inputs: Tensor | PackedSpikes, state: Tensor | None) -> tuple[PackedSpikes, Tensor]:
+        """`advance` as part of a `SpikeRelay`: to packed spikes, and of packed spikes but in the first layer."""
+        self._require_eval()
+        output = relay_conv_layer(
+            inputs,
+            self.conv.weight,
+            self.neuron.leak,
+            self.neuron.config,
+            norm=self.norm,
+            stride=self.stride,
+            padding=self.padding,
+            pool=self.pool_size,
+            voltage=state,
+        )
+        assert isinstance(output.spikes, PackedSpikes)
         return output.spikes, output.voltage
 
     def _run(self, inputs: Tensor, voltage: Tensor | None) -> LayerOutput:
@@ -172,6 +192,16 @@ class SpikingLinear(StreamingModule):
         """Spikes of the next T steps; the state is the voltage [B, D]."""
         self._require_eval()
         output = self._run(inputs, state)
+        return output.spikes, output.voltage
+
+    def relay(
+        self, inputs: PackedSpikes, state: Tensor | None, *, packed: bool
+    ) -> tuple[Tensor | PackedSpikes, Tensor]:
+        """`advance` as part of a `SpikeRelay`: of packed spikes, and to packed spikes if wanted."""
+        self._require_eval()
+        neuron = self.neuron
+        weight = self.linear.weight
+        output = relay_full_layer(inputs, weight, neuron.leak, neuron.config, voltage=state, packed=packed)
         return output.spikes, output.voltage
 
     def _run(self, inputs: Tensor, voltage: Tensor | None) -> LayerOutput:

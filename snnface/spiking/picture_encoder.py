@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from snnface.events.window import Resolution
 from snnface.spiking.activity import keeps_trains
 from snnface.spiking.pictures import require_pictures
+from snnface.spiking.relay import SpikeRelay
 from snnface.spiking.streaming import State, StreamingModule, advance_all, in_chunks
 
 __all__ = ["PictureEncoder"]
@@ -50,8 +51,10 @@ class PictureEncoder(StreamingModule):
             for layer in self.map_layers():
                 maps = layer(maps)
             return self._output(self.layers(maps.flatten(2)))
-        step_bytes = self.largest_map() * inputs.shape[1] * inputs.element_size()
-        return in_chunks(self._advance, inputs, num_steps=max(_CHUNK_BYTES // step_bytes, 1))
+        # A byte of packed spikes holds four.
+        bytes_each = inputs.element_size() if self._relay(inputs) is None else 1 / 4
+        step_bytes = self.largest_map() * inputs.shape[1] * bytes_each
+        return in_chunks(self._advance, inputs, num_steps=max(int(_CHUNK_BYTES / step_bytes), 1))
 
     def advance(self, inputs: Float[Tensor, "T B C H W"], state: State = None) -> tuple[Float[Tensor, "T B D"], State]:
         """Spikes of the next T steps; the state holds the voltages of every layer."""
@@ -60,10 +63,17 @@ class PictureEncoder(StreamingModule):
         return self._advance(inputs, state)
 
     def _advance(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        relay = self._relay(inputs)
+        if relay is not None:
+            spikes, state = relay.advance(inputs, state)
+            return self._output(spikes), state
         maps_state, layers_state = state or (None, None)
         maps, maps_state = advance_all(self.map_layers(), inputs, maps_state)
         spikes, layers_state = advance_all(self.layers, maps.flatten(2), layers_state)
         return self._output(spikes), (maps_state, layers_state)
+
+    def _relay(self, inputs: Tensor) -> SpikeRelay | None:
+        return SpikeRelay.of(self.map_layers(), tuple(self.layers), inputs)
 
     def _output(self, spikes: Tensor) -> Tensor:
         """What comes after the encoder computes in the type of its weights, whatever autocast made of the spikes."""

@@ -9,21 +9,32 @@ one warning in the log and `kernel_report` say so.
 
 from snnface.spiking.kernels.dispatch import (
     conv_layer,
+    flattened,
     kernel_report,
     neuron_layer,
     recurrent_layer,
+    relay_conv_layer,
+    relay_full_layer,
+    relays_spikes,
     spike_full_layer,
     spike_product,
     use_kernel,
 )
+from snnface.spiking.kernels.packed_spikes import PackedSpikes, RelayOutput
 from snnface.spiking.neurons import LayerOutput
 
 __all__ = [
     "LayerOutput",
+    "PackedSpikes",
+    "RelayOutput",
     "conv_layer",
+    "flattened",
     "kernel_report",
     "neuron_layer",
     "recurrent_layer",
+    "relay_conv_layer",
+    "relay_full_layer",
+    "relays_spikes",
     "spike_full_layer",
     "spike_product",
     "use_kernel",

@@ -21,13 +21,18 @@ from snnface.spiking.kernels.arguments import (
     require_neuron_layer,
     require_recurrent_layer,
 )
+from snnface.spiking.kernels.packed_spikes import PackedSpikes, RelayOutput
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = [
     "conv_layer",
+    "flattened",
     "kernel_report",
     "neuron_layer",
     "recurrent_layer",
+    "relay_conv_layer",
+    "relay_full_layer",
+    "relays_spikes",
     "spike_full_layer",
     "spike_product",
     "use_kernel",
@@ -87,7 +92,9 @@ def conv_layer(
     require_conv_layer(inputs, weight, leak, norm=norm, stride=stride, padding=padding, pool=pool, voltage=voltage)
     if small_inputs and not training and _reads_spikes(inputs, weight, leak, norm.weight, norm.bias):
         run = _loaded[_load("spike_layer", "spike_conv_layer")].spike_conv_layer
-        return run(inputs, weight, leak, config, norm=norm, stride=stride, padding=padding, pool=pool, voltage=voltage)
+        geometry = {"stride": stride, "padding": padding, "pool": pool}
+        output: LayerOutput = run(inputs, weight, leak, config, norm=norm, voltage=voltage, **geometry).dense()
+        return output
     event_driven = _event_driven(inputs, weight, stride=stride, padding=padding, pool=pool)
     if event_driven and (not training or _sparse(inputs)):
         kernel = _loaded[_load("event_conv", "event_conv_layer")].event_conv_layer
@@ -137,8 +144,9 @@ def spike_full_layer(
     require_full_layer(inputs, weight, leak, voltage=voltage)
     if not _reads_spikes(inputs, weight, leak):
         return None
-    run: Callable[..., LayerOutput] = _loaded[_load("spike_layer", "spike_full_layer")].spike_full_layer
-    return run(inputs, weight, leak, config, voltage=voltage)
+    run = _loaded[_load("spike_layer", "spike_full_layer")].spike_full_layer
+    output: LayerOutput = run(inputs, weight, leak, config, voltage=voltage).dense()
+    return output
 
 
 def spike_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"] | None:
@@ -148,6 +156,72 @@ def spike_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"])
         return None
     run: Callable[..., Tensor] = _loaded[_load("spike_layer", "spike_product")].spike_product
     return run(inputs, weight)
+
+
+# ---- spikes that only our own layers see ----
+
+
+def relays_spikes(
+    inputs: Float[Tensor, "T B C H W"], weight: Float[Tensor, "O C k1 k2"], *, stride: int, padding: int, pool: int
+) -> bool:
+    """Can layers hand packed spikes to each other that begin with this convolution of pictures of events?"""
+    if inputs.dtype not in (torch.float32, torch.bfloat16) or torch.is_grad_enabled():
+        return False
+    return _special("spike_layer", inputs) and _event_driven(inputs, weight, stride=stride, padding=padding, pool=pool)
+
+
+def relay_conv_layer(
+    inputs: Float[Tensor, "T B C H W"] | PackedSpikes,
+    weight: Float[Tensor, "O C k1 k2"],
+    leak: Float[Tensor, ""] | Float[Tensor, " O"],
+    config: NeuronConfig,
+    *,
+    norm: nn.BatchNorm2d,
+    stride: int = 1,
+    padding: int = 0,
+    pool: int = 1,
+    voltage: Float[Tensor, "B O H2 W2"] | None = None,
+) -> RelayOutput:
+    """`conv_layer` in evaluation where `relays_spikes`: of pictures of events or of packed spikes, to packed spikes.
+
+    It is the same kernel, so that the spikes are those of `conv_layer` to the bit.
+    """
+    outline = inputs if isinstance(inputs, Tensor) else inputs.outline()
+    leak = _leak(leak, outline)
+    geometry = {"stride": stride, "padding": padding, "pool": pool}
+    require_conv_layer(outline, weight, leak, norm=norm, voltage=voltage, **geometry)
+    output: RelayOutput
+    if isinstance(inputs, Tensor):
+        run = _loaded[_load("event_conv", "packed_event_layer")].packed_event_layer
+        output = run(inputs, weight, leak, config, norm=norm, voltage=voltage, **geometry)
+    else:
+        run = _loaded[_load("spike_layer", "spike_conv_layer")].spike_conv_layer
+        output = run(inputs, weight, leak, config, norm=norm, voltage=voltage, packed=True, **geometry)
+    return output
+
+
+def relay_full_layer(
+    inputs: PackedSpikes,
+    weight: Float[Tensor, "D2 D"],
+    leak: Float[Tensor, ""] | Float[Tensor, " D2"],
+    config: NeuronConfig,
+    *,
+    voltage: Float[Tensor, "B D2"] | None = None,
+    packed: bool,
+) -> RelayOutput:
+    """`spike_full_layer` of packed spikes, and to packed spikes if wanted."""
+    outline = inputs.outline()
+    leak = _leak(leak, outline)
+    require_full_layer(outline, weight, leak, voltage=voltage)
+    run = _loaded[_load("spike_layer", "spike_full_layer")].spike_full_layer
+    output: RelayOutput = run(inputs, weight, leak, config, voltage=voltage, packed=packed)
+    return output
+
+
+def flattened(pictures: PackedSpikes) -> PackedSpikes:
+    """[T, B, C, H, W] -> [T, B, C H W], in the order of `Tensor.flatten`."""
+    rows: PackedSpikes = _loaded[_load("spike_layer", "flattened")].flattened(pictures)
+    return rows
 
 
 @contextmanager

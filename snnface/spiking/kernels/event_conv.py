@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from snnface.errors import ShapeError
 from snnface.spiking import processes
 from snnface.spiking.kernels import batch_norm
-from snnface.spiking.kernels.cpu.buffers import empty
+from snnface.spiking.kernels.cpu.buffers import empty, empty_spikes
 from snnface.spiking.kernels.cpu.compiler import unavailable
 from snnface.spiking.kernels.cpu.native import (
     call,
@@ -35,9 +35,10 @@ from snnface.spiking.kernels.cpu.native import (
 )
 from snnface.spiking.kernels.cpu.parameters import neuron_params
 from snnface.spiking.kernels.options import options_of
+from snnface.spiking.kernels.packed_spikes import RelayOutput
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
-__all__ = ["MAX_DENSITY", "event_conv_layer", "unavailable"]
+__all__ = ["MAX_DENSITY", "event_conv_layer", "packed_event_layer", "unavailable"]
 
 # What a tile and its surroundings can be: their columns fit in one word.
 KERNELS = range(1, 12, 2)
@@ -75,18 +76,9 @@ def event_conv_layer(
         ShapeError: if stride, padding or pool are none that this kernel knows, or there are no inputs.
     """
     del small_inputs
-    kernel = weight.shape[2]
-    picture_sizes(inputs)
-    if kernel not in KERNELS or stride != 1 or padding != kernel // 2 or pool not in (1, 2):
-        raise ShapeError(
-            "the event-driven layer has an odd kernel up to 11, stride 1, padding that keeps the size, pool 1 or 2; "
-            f"got kernel {kernel}, stride {stride}, padding {padding}, pool {pool}. Use conv_layer."
-        )
-    stored = inputs.dtype
-    if torch.is_autocast_enabled("cpu") and stored != torch.float64:
-        stored = torch.get_autocast_dtype("cpu")
+    sizes = _sizes(inputs, weight, stride=stride, padding=padding, pool=pool)
+    stored = _stored(inputs)
     real = number_type(stored)
-    sizes = [*inputs.shape, weight.shape[0], kernel, pool]
     pictures = inputs.detach()
     events = _event_rows(pictures, sizes)
     if training:
@@ -100,6 +92,51 @@ def event_conv_layer(
         *events, weight.to(real), *affine, leak.to(real), start, options_of(config), sizes, stored
     )
     return LayerOutput(spikes, after.detach(), count)
+
+
+def packed_event_layer(
+    inputs: Float[Tensor, "T B C H W"],
+    weight: Float[Tensor, "O C k k"],
+    leak: Float[Tensor, ""] | Float[Tensor, " O"],
+    config: NeuronConfig,
+    *,
+    norm: nn.BatchNorm2d,
+    stride: int = 1,
+    padding: int = 0,
+    pool: int = 1,
+    voltage: Float[Tensor, "B O H W"] | None = None,
+) -> RelayOutput:
+    """`event_conv_layer` in evaluation without gradient, its spikes packed; not in float64.
+
+    Raises:
+        ShapeError: as `event_conv_layer`.
+    """
+    sizes = _sizes(inputs, weight, stride=stride, padding=padding, pool=pool)
+    steps, batch, _, height, width, maps, *_ = sizes
+    scale, shift = batch_norm.affine_of(*batch_norm.running_statistics(norm), norm.weight, norm.bias, norm.eps)
+    values = (parameter.to(torch.float32) for parameter in (weight, scale, shift, leak))
+    start = None if voltage is None else voltage.to(torch.float32)
+    spikes = empty_spikes(steps, batch, maps, (height // pool, width // pool), _stored(inputs))
+    layer = *_event_rows(inputs, sizes), *values, start, options_of(config), sizes
+    return RelayOutput(spikes, *_run_forward(torch.uint8, spikes.words, *layer))
+
+
+def _sizes(inputs: Tensor, weight: Tensor, *, stride: int, padding: int, pool: int) -> list[int]:
+    """T, B, C, H, W, O, k, pool."""
+    kernel = weight.shape[2]
+    picture_sizes(inputs)
+    if kernel not in KERNELS or stride != 1 or padding != kernel // 2 or pool not in (1, 2):
+        raise ShapeError(
+            "the event-driven layer has an odd kernel up to 11, stride 1, padding that keeps the size, pool 1 or 2; "
+            f"got kernel {kernel}, stride {stride}, padding {padding}, pool {pool}. Use conv_layer."
+        )
+    return [*inputs.shape, weight.shape[0], kernel, pool]
+
+
+def _stored(inputs: Tensor) -> torch.dtype:
+    """What spikes are stored in."""
+    is_cast = torch.is_autocast_enabled("cpu") and inputs.dtype != torch.float64
+    return torch.get_autocast_dtype("cpu") if is_cast else inputs.dtype
 
 
 # ---- batch norm ----
@@ -200,15 +237,8 @@ def _event_conv(
 ) -> tuple[Tensor, Tensor, Tensor]:
     num_steps, num_samples, _, height, width, maps, _, pool = sizes
     spikes = empty((num_steps, num_samples, height // pool, width // pool, maps), stored).movedim(-1, 2)
-    after = empty((num_samples, height, width, maps), weight.dtype).movedim(-1, 1)
-    count = torch.empty((), dtype=torch.float64)
-    call(
-        "event_forward",
-        stored,
-        *_layer(marks, offsets, values, weight, scale, shift, leak, voltage, options, sizes),
-        *(spikes, after, count),
-    )
-    return spikes, after, count
+    layer = marks, offsets, values, weight, scale, shift, leak, voltage, options, sizes
+    return spikes, *_run_forward(stored, spikes, *layer)
 
 
 @_event_conv.register_fake
@@ -229,6 +259,29 @@ def _event_conv_shapes(
     spikes = weight.new_empty((num_steps, num_samples, height // pool, width // pool, maps), dtype=stored)
     after = weight.new_empty((num_samples, height, width, maps))
     return spikes.movedim(-1, 2), after.movedim(-1, 1), weight.new_empty((), dtype=torch.float64)
+
+
+def _run_forward(
+    stored: torch.dtype,
+    spikes: Tensor,
+    marks: Tensor,
+    offsets: Tensor,
+    values: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    leak: Tensor,
+    voltage: Tensor | None,
+    options: list[float],
+    sizes: list[int],
+) -> tuple[Tensor, Tensor]:
+    """Fill `spikes`; the voltage [B, O, H, W], and the number of spikes before pooling."""
+    _, num_samples, _, height, width, maps, *_ = sizes
+    after = empty((num_samples, height, width, maps), weight.dtype).movedim(-1, 1)
+    count = torch.empty((), dtype=torch.float64)
+    layer = _layer(marks, offsets, values, weight, scale, shift, leak, voltage, options, sizes)
+    call("event_forward", stored, *layer, spikes, after, count)
+    return after, count
 
 
 def _layer(

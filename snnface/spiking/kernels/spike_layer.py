@@ -23,18 +23,20 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from snnface.errors import DataError
 from snnface.spiking.kernels import batch_norm
+from snnface.spiking.kernels.cpu.buffers import empty, empty_spikes
 from snnface.spiking.kernels.cpu.compiler import unavailable
 from snnface.spiking.kernels.cpu.native import call, channels_last, number_type
 from snnface.spiking.kernels.cpu.neuron_layer import empty_pictures, pooled_sizes
 from snnface.spiking.kernels.cpu.parameters import neuron_params
 from snnface.spiking.kernels.options import options_of
-from snnface.spiking.neurons import LayerOutput, NeuronConfig
+from snnface.spiking.kernels.packed_spikes import PackedSpikes, RelayOutput
+from snnface.spiking.neurons import NeuronConfig
 
-__all__ = ["spike_conv_layer", "spike_full_layer", "spike_product", "unavailable"]
+__all__ = ["flattened", "spike_conv_layer", "spike_full_layer", "spike_product", "unavailable"]
 
 
 def spike_conv_layer(
-    inputs: Float[Tensor, "T B C H W"],
+    inputs: Float[Tensor, "T B C H W"] | PackedSpikes,
     weight: Float[Tensor, "O C k1 k2"],
     leak: Float[Tensor, ""] | Float[Tensor, " O"],
     config: NeuronConfig,
@@ -44,8 +46,12 @@ def spike_conv_layer(
     padding: int = 0,
     pool: int = 1,
     voltage: Float[Tensor, "B O H2 W2"] | None = None,
-) -> LayerOutput:
+    packed: bool = False,
+) -> RelayOutput:
     """Convolution, batch norm in its running statistics, neurons over T steps, max-pooling; see `reference.conv_layer`.
+
+    Args:
+        packed: pack the spikes; not in float64.
 
     Raises:
         DataError: if an input is no whole number from 0 to 255.
@@ -53,27 +59,46 @@ def spike_conv_layer(
     stored = _stored(inputs)
     affine = batch_norm.affine_of(*batch_norm.running_statistics(norm), norm.weight, norm.bias, norm.eps)
     geometry = [stride, padding, pool]
-    sums = _Sums.of(inputs, weight, number_type(stored), geometry, given=(inputs, weight))
-    return _neurons(sums, leak, config, affine, voltage, stored)
+    sums = _Sums.of(inputs, weight, number_type(stored), geometry)
+    shape = sums.shape
+    axes, sizes = (shape.steps, shape.batch), pooled_sizes(sums.sizes, pool)
+    spikes: Tensor | PackedSpikes
+    if packed:
+        spikes = empty_spikes(*axes, shape.maps, sizes, stored)
+    else:
+        spikes = empty_pictures(axes, shape.maps, sizes, stored)
+    return RelayOutput(spikes, *_run_neurons(sums, leak, config, affine, voltage, spikes=spikes))
 
 
 def spike_full_layer(
-    inputs: Float[Tensor, "T B D"],
+    inputs: Float[Tensor, "T B D"] | PackedSpikes,
     weight: Float[Tensor, "D2 D"],
     leak: Float[Tensor, ""] | Float[Tensor, " D2"],
     config: NeuronConfig,
     *,
     voltage: Float[Tensor, "B D2"] | None = None,
-) -> LayerOutput:
+    packed: bool = False,
+) -> RelayOutput:
     """Full weight matrix, neurons over T steps.
+
+    Args:
+        packed: pack the spikes; not in float64.
 
     Raises:
         DataError: if an input is no whole number from 0 to 255.
     """
     stored = _stored(inputs)
+    steps, batch, _ = inputs.shape
     start = None if voltage is None else _as_row(voltage[None])[0]
-    output = _neurons(_row_sums(inputs, weight), leak, config, None, start, stored)
-    return LayerOutput(_from_row(output.spikes), _from_row(output.voltage[None])[0], output.num_spikes)
+    sums = _row_sums(inputs, weight)
+    spikes: Tensor | PackedSpikes
+    # In memory a row of samples is what it is without the axes of pictures.
+    if packed:
+        spikes = empty_spikes(steps, batch, len(weight), (), stored)
+    else:
+        spikes = empty((steps, batch, len(weight)), stored)
+    after, count = _run_neurons(sums, leak, config, None, start, spikes=spikes)
+    return RelayOutput(spikes, _from_row(after[None])[0], count)
 
 
 def spike_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"]:
@@ -100,15 +125,14 @@ def _from_row(values: Tensor) -> Tensor:
     return values[:, 0, :, 0].movedim(2, 1)
 
 
-def _row_sums(inputs: Tensor, weight: Tensor) -> "_Sums":
-    real = number_type(_stored(inputs))
-    return _Sums.of(_as_row(inputs), weight[:, :, None, None], real, [1, 0, 1], given=(inputs, weight))
+def _row_sums(inputs: Tensor | PackedSpikes, weight: Tensor) -> "_Sums":
+    return _Sums.of(inputs, weight, number_type(_stored(inputs)), [1, 0, 1])
 
 
 # ---- calling the kernels ----
 
 
-def _stored(inputs: Tensor) -> torch.dtype:
+def _stored(inputs: Tensor | PackedSpikes) -> torch.dtype:
     """What spikes are stored in."""
     is_cast = torch.is_autocast_enabled("cpu") and inputs.dtype != torch.float64
     return torch.get_autocast_dtype("cpu") if is_cast else inputs.dtype
@@ -145,25 +169,34 @@ class _Sums:
     weights: Tensor
 
     @classmethod
-    def of(
-        cls, inputs: Tensor, weight: Tensor, real: torch.dtype, geometry: list[int], *, given: tuple[Tensor, Tensor]
-    ) -> "_Sums":
-        """Of inputs [T, B, C, H, W] and a weight [O, C, k1, k2], views of what was given.
+    def of(cls, inputs: Tensor | PackedSpikes, weight: Tensor, real: torch.dtype, geometry: list[int]) -> "_Sums":
+        """Of inputs [T, B, C, H, W] and a weight [O, C, k1, k2], or of rows [T, B, D] and [O, D].
 
         Args:
             geometry: stride, padding and pool.
         """
+        given = inputs if isinstance(inputs, Tensor) else inputs.outline()
+        pictures, kernel = (given, weight) if weight.ndim == 4 else (_as_row(given), weight[:, :, None, None])
         stride, padding, _ = geometry
-        steps, batch, channels, *rest = inputs.shape
-        maps, _, *kernel = weight.shape
-        sizes = tuple((size + 2 * padding - side) // stride + 1 for size, side in zip(rest, kernel, strict=True))
+        steps, batch, channels, *rest = pictures.shape
+        maps, _, *sides = kernel.shape
+        sizes = tuple((size + 2 * padding - side) // stride + 1 for size, side in zip(rest, sides, strict=True))
         lanes = _lanes(maps, real)
-        shape = _Shape(steps, batch, *rest, channels, maps, *kernel, *geometry, lanes, torch.get_num_threads())
-        words, planes = _packed(inputs, shape)
+        shape = _Shape(steps, batch, *rest, channels, maps, *sides, *geometry, lanes, torch.get_num_threads())
+        words, planes = (inputs.words, 1) if isinstance(inputs, PackedSpikes) else _packed(pictures, shape)
         if planes < 0:
-            raise _broken_promise(given[0])
-        weights = _arranged(weight, given[1], real)
+            raise _broken_promise(given)
+        weights = _arranged(kernel, weight, real)
         return cls(shape=shape, real=real, sizes=sizes, words=words, planes=planes, weights=weights)
+
+
+def flattened(pictures: PackedSpikes) -> PackedSpikes:
+    """[T, B, C, H, W] -> [T, B, C H W], in the order of `Tensor.flatten`."""
+    steps, batch, channels, height, width = pictures.shape
+    rows = empty_spikes(steps, batch, channels * height * width, (), pictures.dtype)
+    shape = _Shape(steps, batch, height, width, channels, *[1] * 7, torch.get_num_threads())
+    call("spike_flatten", torch.uint8, shape, pictures.words, rows.words)
+    return rows
 
 
 def _packed(inputs: Tensor, shape: _Shape) -> tuple[Tensor, int]:
@@ -190,16 +223,17 @@ def _broken_promise(inputs: Tensor) -> DataError:
     )
 
 
-def _neurons(
+def _run_neurons(
     sums: _Sums,
     leak: Tensor,
     config: NeuronConfig,
     affine: tuple[Tensor, Tensor] | None,
     voltage: Tensor | None,
-    stored: torch.dtype,
-) -> LayerOutput:
+    *,
+    spikes: Tensor | PackedSpikes,
+) -> tuple[Tensor, Tensor]:
+    """Fill `spikes`; the voltage [B, O, H2, W2], and the number of spikes before pooling."""
     shape, real = sums.shape, sums.real
-    spikes = empty_pictures((shape.steps, shape.batch), shape.maps, pooled_sizes(sums.sizes, shape.pool), stored)
     after = empty_pictures((shape.batch,), shape.maps, sums.sizes, real)
     count = torch.empty((), dtype=torch.float64)
     start = None if voltage is None else channels_last(voltage.to(real), first=1)
@@ -207,8 +241,9 @@ def _neurons(
     scale, shift = (None, None) if affine is None else (values.to(real).contiguous() for values in affine)
     neurons = neuron_params(options_of(config))
     weights = sums.words, sums.planes, sums.weights
-    call("spike_layer", stored, shape, neurons, *weights, leak, leak.numel(), scale, shift, start, spikes, after, count)
-    return LayerOutput(spikes, after, count)
+    stored, memory = (spikes.dtype, spikes) if isinstance(spikes, Tensor) else (torch.uint8, spikes.words)
+    call("spike_layer", stored, shape, neurons, *weights, leak, leak.numel(), scale, shift, start, memory, after, count)
+    return after, count
 
 
 # ---- weights ----

@@ -1,5 +1,7 @@
 """Running in pieces: any split of a sequence gives the whole sequence's answer, to the bit."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +23,7 @@ from snnface.spiking import (
     record_activity,
     use_kernel,
 )
+from snnface.spiking.kernels import kernel_report
 from snnface.spiking.streaming import advance_all
 
 CONFIGS = [
@@ -181,19 +184,22 @@ def test_step_by_step_equals_the_whole() -> None:
     assert made(inputs).sum() > 0
 
 
-def test_inference_runs_in_chunks_of_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("watches", "method", "bytes_each"), [(True, "advance", 4), (False, "relay", 0.25)])
+def test_inference_runs_in_chunks_of_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch, watches: bool, method: str, bytes_each: float
+) -> None:
+    if method == "relay" and kernel_report()["event_conv"] != "ready":
+        pytest.skip("no compiled kernels")
     made, inputs = encoder(), pictures(9, 2)
     with torch.no_grad():
         whole = made(inputs)
-    # One block output of one step: 4 maps of 8 x 12 pixels for 2 clips in float32.
-    monkeypatch.setattr(snnface.spiking.picture_encoder, "_CHUNK_BYTES", 2 * 4 * 4 * 8 * 12 * 2)
+    # One block output of two steps: 4 maps of 8 x 12 pixels for 2 clips, in float32 or, between our layers, packed.
+    monkeypatch.setattr(snnface.spiking.picture_encoder, "_CHUNK_BYTES", int(2 * 4 * 8 * 12 * 2 * bytes_each))
     lengths: list[int] = []
     made.blocks[0].register_forward_hook(lambda *_: lengths.append(-1))
-    advance = made.blocks[0].advance
-    monkeypatch.setattr(
-        made.blocks[0], "advance", lambda inputs, state: lengths.append(len(inputs)) or advance(inputs, state)
-    )
-    with torch.no_grad():
+    run = getattr(made.blocks[0], method)
+    monkeypatch.setattr(made.blocks[0], method, lambda inputs, state: lengths.append(len(inputs)) or run(inputs, state))
+    with torch.no_grad(), record_activity(made) if watches else nullcontext():
         assert torch.equal(made(inputs), whole)
     assert lengths == [2, 2, 2, 2, 1]
 

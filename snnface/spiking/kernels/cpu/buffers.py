@@ -14,7 +14,9 @@ import weakref
 import torch
 from torch import Tensor
 
-__all__ = ["empty"]
+from snnface.spiking.kernels.packed_spikes import WORD_CHANNELS, PackedSpikes
+
+__all__ = ["empty", "empty_spikes"]
 
 # Below this, torch's own allocator reuses memory well enough.
 SMALLEST = 1 << 20
@@ -40,6 +42,14 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     flat = torch.frombuffer(lease, dtype=torch.uint8)
     start = -flat.data_ptr() % HUGE_PAGE
     return flat[start : start + num_bytes].view(dtype).view(shape)
+
+
+def empty_spikes(steps: int, batch: int, channels: int, sizes: tuple[int, ...], dtype: torch.dtype) -> PackedSpikes:
+    """Packed spikes [T, B, C, *sizes] of arbitrary values; what belongs to no channel is 0."""
+    words = empty((-(-channels // WORD_CHANNELS), steps, batch, *sizes), torch.int64)
+    if channels % WORD_CHANNELS:
+        words.zero_()
+    return PackedSpikes(words=words, channels=channels, dtype=dtype)
 
 
 _free: list[mmap.mmap] = []

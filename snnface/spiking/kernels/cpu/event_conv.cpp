@@ -13,10 +13,12 @@
 //
 // Layouts: weights [O,C,k,k]; spikes and their gradient [T,B,H/pool,W/pool,O]; voltages [B,H,W,O].
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "events.h"
 #include "neuron.h"
+#include "spikes.h"
 
 using namespace snnface;
 
@@ -108,18 +110,23 @@ inline bool for_events(const Layer<R> &layer, const Tile &tile, int64_t t, R *fi
         const int64_t first = std::max<int64_t>(0, y + radius - tile.bottom + 1);
         const int64_t last = std::min<int64_t>(kernel - 1, y + radius - tile.top);
         const int64_t row = shape.row(tile.sample, y, t, 0);
-        for (int64_t c = 0; c < shape.channels; ++c) {
-            uint64_t bits = layer.events.window(row + c, tile.left - radius, tile.columns() + 2 * radius);
-            if (!bits) continue;
-            found |= bits;
-            const R *value = layer.events.from(row + c, tile.left - radius);
-            R *neurons = field + (y + radius - tile.top) * pitch;
-            for (; bits; bits &= bits - 1, ++value) {
-                const int64_t x = __builtin_ctzll(bits);
-                for (int64_t ky = first; ky <= last; ++ky)
-                    reach(*value, (c * kernel + ky) * kernel * MAPS<R>, neurons + x * MAPS<R> - ky * pitch);
+        auto events_of_row = [&](auto rows) {
+            for (int64_t c = 0; c < shape.channels; ++c) {
+                uint64_t bits = layer.events.window(row + c, tile.left - radius, tile.columns() + 2 * radius);
+                if (!bits) continue;
+                found |= bits;
+                const R *value = layer.events.from(row + c, tile.left - radius);
+                R *neurons = field + (y + radius - first - tile.top) * pitch;
+                for (; bits; bits &= bits - 1, ++value) {
+                    const int64_t x = __builtin_ctzll(bits);
+                    for (int64_t i = 0; i < rows; ++i)
+                        reach(*value, (c * kernel + first + i) * kernel * MAPS<R>, neurons + x * MAPS<R> - i * pitch);
+                }
             }
-        }
+        };
+        // A constant number of rows: the loop over the events, whose end nobody can foresee, has no other branch.
+        if (last == first) events_of_row(std::integral_constant<int64_t, 1>());
+        else events_of_row(std::integral_constant<int64_t, TILE_ROWS>());
     }
     return found;
 }
@@ -150,7 +157,7 @@ void add_outer(const Layer<R> &layer, const Tile &tile, int64_t t, R *gradients,
     });
 }
 
-// One vector of maps of a layer. PLAIN: reset to a value, input not scaled, no gradient through the reset.
+// One vector of maps of a layer. PLAIN: reset to 0, input not scaled, no gradient through the reset.
 template <class R, bool PLAIN>
 struct Maps {
     Neuron<R> neuron;
@@ -158,7 +165,7 @@ struct Maps {
     Maps(const Layer<R> &layer, int64_t first)
         : neuron(layer.neuron), scale(load(&layer.scale[first])), shift(load(&layer.shift[first])),
           leak(load(&layer.leak[first])) {
-        if (PLAIN) neuron.subtract = neuron.decay_input = false, neuron.detach_reset = true;
+        if (PLAIN) neuron.subtract = neuron.decay_input = false, neuron.detach_reset = true, neuron.v_reset = 0;
         gain = neuron.decay_input ? leak : splat<R>(1);
     }
     // As `Neuron::charge`, whose gain is 1 where the input is not scaled.
@@ -178,13 +185,6 @@ struct Maps {
 };
 
 template <class S>
-inline void store_spikes(S *to, Mask<Real<S>> fired, int64_t lanes) {
-    constexpr int L = Lanes<Real<S>>::count;
-    const Vec<Real<S>> spikes = fired ? splat<Real<S>>(1) : Vec<Real<S>>{};
-    if (lanes >= L) store(to, spikes);
-    else store_some(to, spikes, lanes);
-}
-template <class S>
 inline Vec<Real<S>> load_lanes(const S *from, int64_t lanes) {
     return lanes >= Lanes<Real<S>>::count ? load(from) : load_some(from, lanes);
 }
@@ -202,35 +202,38 @@ void load_start(const Layer<R> &layer, const Tile &tile, int64_t first_map, R *v
                         lanes, voltages);
 }
 
-// One step of one vector of maps of a tile; adds to `tally` the spikes before pooling.
+// One step of one vector of maps of a tile; adds to `tally` the spikes before pooling. `pitch` leads from a pixel's spikes
+// to the next one's.
 template <class S, bool PLAIN>
 void advance(const Maps<Real<S>, PLAIN> maps, const EventShape &shape, const Tile &tile, Real<S> *voltages,
-             Real<S> *currents, S *spikes, int64_t lanes, Mask<Real<S>> &tally) {
+             Real<S> *currents, S *spikes, int64_t pitch, int64_t lanes, Mask<Real<S>> &tally) {
     typedef Real<S> R;
-    const int64_t num_maps = shape.maps, rows = tile.rows(), columns = tile.columns();
+    const int64_t rows = tile.rows(), columns = tile.columns();
     const int64_t v_pitch = columns * MAPS<R>, c_pitch = (columns + 4 * shape.radius()) * MAPS<R>;
     Mask<R> count{};
     auto one = [&](R *v, R *c) {
         const Vec<R> h = maps.charge(load(v), maps.take(c));
         const Mask<R> fired = maps.neuron.fires(h);
         store(v, maps.neuron.reset(h, fired));
-        count -= fired;
-        return fired;
+        count = fired ? count + 1 : count;
+        return h;
     };
     if (shape.pool == 1) {
         for (int64_t row = 0; row < rows; ++row) {
             R *v = voltages + row * v_pitch, *c = currents + row * c_pitch;
-            S *to = spikes + row * shape.width * num_maps;
-            for (int64_t x = 0; x < columns; ++x, v += MAPS<R>, c += MAPS<R>, to += num_maps)
-                store_spikes(to, one(v, c), lanes);
+            S *to = spikes + row * shape.width * pitch;
+            for (int64_t x = 0; x < columns; ++x, v += MAPS<R>, c += MAPS<R>, to += pitch)
+                store_spikes(to, maps.neuron.fires(one(v, c)), lanes);
         }
     } else {
         R *v = voltages, *c = currents;
         const int64_t windows = rows == 2 ? columns / 2 : 0;
-        for (int64_t x = 0; x < windows; ++x, v += 2 * MAPS<R>, c += 2 * MAPS<R>, spikes += num_maps) {
-            const Mask<R> upper = one(v, c) | one(v + MAPS<R>, c + MAPS<R>);
-            const Mask<R> lower = one(v + v_pitch, c + c_pitch) | one(v + v_pitch + MAPS<R>, c + c_pitch + MAPS<R>);
-            store_spikes(spikes, upper | lower, lanes);
+        for (int64_t x = 0; x < windows; ++x, v += 2 * MAPS<R>, c += 2 * MAPS<R>, spikes += pitch) {
+            Vec<R> most = larger(one(v, c), splat<R>(maps.neuron.limit));
+            most = larger(one(v + MAPS<R>, c + MAPS<R>), most);
+            most = larger(one(v + v_pitch, c + c_pitch), most);
+            most = larger(one(v + v_pitch + MAPS<R>, c + c_pitch + MAPS<R>), most);
+            store_spikes(spikes, maps.neuron.fires(most), lanes);
         }
         // What floor mode leaves out of the pool fires all the same.
         for (int64_t row = 0; row < rows; ++row)
@@ -241,15 +244,15 @@ void advance(const Maps<Real<S>, PLAIN> maps, const EventShape &shape, const Til
 }
 
 template <class S>
-void no_spikes(const EventShape &shape, const Tile &tile, S *spikes, int64_t lanes) {
+void no_spikes(const EventShape &shape, const Tile &tile, S *spikes, int64_t pitch, int64_t lanes) {
     for (int64_t row = 0; row < tile.rows() / shape.pool; ++row)
         for (int64_t x = 0; x < tile.columns() / shape.pool; ++x)
-            store_spikes(spikes + (row * shape.pooled_width() + x) * shape.maps, Mask<Real<S>>{}, lanes);
+            store_spikes(spikes + (row * shape.pooled_width() + x) * pitch, Mask<Real<S>>{}, lanes);
 }
 
 template <class S, bool PLAIN>
 int64_t forward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t group, std::vector<Real<S>> &work,
-                     S *spikes, Real<S> *end) {
+                     const Spikes<S> &spikes, Real<S> *end) {
     typedef Real<S> R;
     constexpr int L = Lanes<R>::count;
     const EventShape &shape = layer.shape;
@@ -257,12 +260,11 @@ int64_t forward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t grou
     work.assign(2 * size + tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R> + ALIGNMENT<R>, R(0));
     R *voltages = aligned(work.data()), *before = voltages + size, *currents = before + size;
     load_start(layer, tile, first_map, voltages);
-    const int64_t plane = shape.pooled_height() * shape.pooled_width() * shape.maps;
-    spikes += tile.sample * plane + first_map +
-              (tile.top / shape.pool * shape.pooled_width() + tile.left / shape.pool) * shape.maps;
+    const int64_t picture = shape.pooled_height() * shape.pooled_width();
+    int64_t pixel = tile.sample * picture + tile.top / shape.pool * shape.pooled_width() + tile.left / shape.pool;
     Mask<R> totals[VECTORS] = {};
     bool is_quiet = false;
-    for (int64_t t = 0; t < shape.steps; ++t, spikes += shape.batch * plane) {
+    for (int64_t t = 0; t < shape.steps; ++t, pixel += shape.batch * picture) {
         const bool has_events = add_events(layer, tile, t, layer.group_weights(group), currents);
         // Without events a step is a pure function of the voltages: once it changes nothing, it never will.
         is_quiet = is_quiet && !has_events;
@@ -271,14 +273,15 @@ int64_t forward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t grou
         Mask<R> fired{};
         for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L) {
             const int64_t lanes = std::min<int64_t>(L, shape.maps - first_map - v);
+            S *to = spikes.at(pixel, first_map + v);
             if (is_quiet) {
-                no_spikes(shape, tile, spikes + v, lanes);
+                no_spikes(shape, tile, to, spikes.pitch(), lanes);
                 continue;
             }
             const Maps<R, PLAIN> maps(layer, first_map + v);
             Mask<R> tally{};
             R *inside = currents + 2 * shape.radius() * MAPS<R> + v;
-            advance(maps, shape, tile, voltages + v, inside, spikes + v, lanes, tally);
+            advance(maps, shape, tile, voltages + v, inside, to, spikes.pitch(), lanes, tally);
             totals[v / L] += tally;
             fired |= tally;
         }
@@ -296,10 +299,13 @@ int64_t forward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t grou
 }
 
 template <class S, bool PLAIN>
-int64_t forward(const Layer<Real<S>> &layer, S *spikes, Real<S> *end) {
-    const Tiling tiling(layer.shape, FORWARD_COLUMNS);
+int64_t forward(const Layer<Real<S>> &layer, S *memory, Real<S> *end) {
+    const EventShape &shape = layer.shape;
+    const Tiling tiling(shape, FORWARD_COLUMNS);
+    const int64_t pixels = shape.steps * shape.batch * shape.pooled_height() * shape.pooled_width();
+    const Spikes<S> spikes{memory, pixels, shape.maps};
     int64_t total = 0;
-#pragma omp parallel num_threads(layer.shape.threads) reduction(+ : total)
+#pragma omp parallel num_threads(shape.threads) reduction(+ : total)
     {
         std::vector<Real<S>> work;
 #pragma omp for schedule(dynamic, 2)
@@ -497,12 +503,12 @@ void backward(const Layer<Real<S>> &layer, const S *d_spikes, double d_num_spike
     }
 }
 
-// Reset to a value, input not scaled, detached: the neuron of the paper has code of its own.
-bool is_plain(const NeuronParams &p) { return !p.subtract && !p.decay_input && p.detach_reset; }
+// Reset to 0, input not scaled, detached: the neuron of the paper has code of its own.
+bool is_plain(const NeuronParams &p) { return !p.subtract && !p.decay_input && p.detach_reset && p.v_reset == 0; }
 
 }  // namespace
 
-#define EVENT_LAYER(NAME, S)                                                                                           \
+#define EVENT_FORWARD(NAME, S)                                                                                         \
     extern "C" void event_forward_##NAME(                                                                              \
         const EventShape *shape, const NeuronParams *neuron, const uint64_t *marks, const int64_t *offsets,            \
         const Real<S> *values, const Real<S> *weight, const Real<S> *scale, const Real<S> *shift,                      \
@@ -510,7 +516,13 @@ bool is_plain(const NeuronParams &p) { return !p.subtract && !p.decay_input && p
         const Layer<Real<S>> layer(*shape, *neuron, {marks, offsets, values, shape->words()}, weight, scale, shift,    \
                                    leak, num_leaks, start);                                                            \
         *num_spikes = double((is_plain(*neuron) ? forward<S, true> : forward<S, false>)(layer, spikes, end));          \
-    }                                                                                                                  \
+    }
+EVENT_FORWARD(float32, float)
+EVENT_FORWARD(bfloat16, bfloat16)
+EVENT_FORWARD(float64, double)
+EVENT_FORWARD(packed, four_spikes)
+
+#define EVENT_BACKWARD(NAME, S)                                                                                        \
     extern "C" void event_backward_##NAME(                                                                             \
         const EventShape *shape, const NeuronParams *neuron, const uint64_t *marks, const int64_t *offsets,            \
         const Real<S> *values, const Real<S> *weight, const Real<S> *scale, const Real<S> *shift,                      \
@@ -521,6 +533,6 @@ bool is_plain(const NeuronParams &p) { return !p.subtract && !p.decay_input && p
         (is_plain(*neuron) ? backward<S, true> : backward<S, false>)(layer, d_spikes, d_num_spikes, outer, dy_sum,     \
                                                                      leak_sum);                                        \
     }
-EVENT_LAYER(float32, float)
-EVENT_LAYER(bfloat16, bfloat16)
-EVENT_LAYER(float64, double)
+EVENT_BACKWARD(float32, float)
+EVENT_BACKWARD(bfloat16, bfloat16)
+EVENT_BACKWARD(float64, double)

@@ -10,11 +10,11 @@ from snnface.spiking.kernels.cpu.compiler import library
 
 __all__ = ["call", "channels_last", "number_type", "picture_sizes", "pointer", "refuse_double_backward"]
 
-_SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float64: "float64"}
+_SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float64: "float64", torch.uint8: "packed"}
 
 
 def call(name: str, dtype: torch.dtype, *arguments: Tensor | ctypes.Structure | int | float | None) -> None:
-    """Run the kernel `name` for numbers stored as `dtype`; tensors go as pointers."""
+    """Run the kernel `name` for numbers stored as `dtype` (uint8: packed spikes); tensors go as pointers."""
     function = getattr(library(), f"{name}_{_SUFFIXES[dtype]}")
     function(*map(_argument, arguments))
 

@@ -64,6 +64,11 @@ template <class R>
 inline Vec<R> splat(R value) {
     return value - Vec<R>{};  // x - 0 is x, -0 included
 }
+// The larger of two; where x is no number, y.
+template <class V>
+inline V larger(V x, V y) {
+    return x > y ? x : y;
+}
 inline Mask<float> bits_of(Vec<float> x) { return (Mask<float>)x; }
 inline Mask<double> bits_of(Vec<double> x) { return (Mask<double>)x; }
 

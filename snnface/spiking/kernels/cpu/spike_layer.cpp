@@ -12,14 +12,14 @@
 // What is absent adds +0, which changes no bit of a sum that began with +0, so it may as well be left out: results
 // depend neither on tiles and threads nor on what is beside a neuron or in the same call.
 //
-// Layouts: inputs [T,B,H,W,C]; packed inputs [bits that occur][words][T,B,H,W], a word being 8 bytes of four channels
-// each; weights [slices of maps][k1,k2][words * 32][lanes]; spikes [T,B,H2/pool,W2/pool,O]; voltages and sums
+// Layouts: inputs [T,B,H,W,C]; packed inputs [bits that occur][words][T,B,H,W] (`spikes.h`); weights [slices of maps][k1,k2][words * 32][lanes]; spikes [T,B,H2/pool,W2/pool,O]; voltages and sums
 // [...,H2,W2,O].
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "neuron.h"
+#include "spikes.h"
 
 using namespace snnface;
 
@@ -35,7 +35,7 @@ struct SpikeShape {
     int64_t steps, batch, height, width, channels, maps, kernel_height, kernel_width, stride, padding, pool, lanes, threads;
 
     int64_t pictures() const { return steps * batch; }
-    int64_t words() const { return (channels + 31) / 32; }
+    int64_t words() const { return (channels + WORD_CHANNELS - 1) / WORD_CHANNELS; }
     int64_t pixels() const { return height * width; }
     int64_t out_height() const { return (height + 2 * padding - kernel_height) / stride + 1; }
     int64_t out_width() const { return (width + 2 * padding - kernel_width) / stride + 1; }
@@ -57,9 +57,7 @@ inline uint64_t packed(const S *from, int64_t count, int plane, Mask<Real<S>> &s
         seen |= whole | ~((__builtin_convertvector(whole, Vec<R>) == x) & ((whole & ~255) == 0));
         bits |= uint64_t(sign_bits<R>(whole << (sizeof(R) * 8 - 1 - plane))) << first;
     }
-    bits = (bits | bits << 16) & 0x0000ffff0000ffff;
-    bits = (bits | bits << 8) & 0x00ff00ff00ff00ff;
-    return (bits | bits << 4) & 0x0f0f0f0f0f0f0f0f;
+    return spread(bits);
 }
 
 template <class S>
@@ -83,6 +81,37 @@ int64_t pack(const SpikeShape &shape, const S *inputs, int plane, uint64_t *word
         for (int lane = 0; lane < Lanes<R>::count; ++lane) all |= seen[lane];
     }
     return all;
+}
+
+// Packed pictures [words][T,B,H,W] -> their rows [words][T,B], channel after channel.
+void flatten(const SpikeShape &shape, const uint64_t *words, uint64_t *rows) {
+    constexpr int L = Lanes<float>::count;
+    const int64_t pixels = shape.pixels(), size = shape.channels * pixels;
+    const int threads = shape.pictures() * size < SMALL_WORK ? 1 : int(shape.threads);
+#pragma omp parallel num_threads(threads)
+    {
+        std::vector<uint32_t> picture(pixels + L);
+        std::vector<uint64_t> row(size / 64 + 2);
+#pragma omp for schedule(static)
+        for (int64_t index = 0; index < shape.pictures(); ++index) {
+            std::fill(row.begin(), row.end(), uint64_t(0));
+            for (int64_t first = 0; first < shape.channels; first += WORD_CHANNELS) {
+                const uint64_t *from = words + (first / WORD_CHANNELS * shape.pictures() + index) * pixels;
+                for (int64_t pixel = 0; pixel < pixels; ++pixel) picture[pixel] = gathered(from[pixel]);
+                for (int64_t channel = first; channel < std::min(first + WORD_CHANNELS, shape.channels); ++channel)
+                    for (int64_t pixel = 0; pixel < pixels; pixel += L) {
+                        Mask<float> bits;
+                        std::memcpy(&bits, &picture[pixel], sizeof bits);
+                        const uint64_t found = sign_bits<float>(bits << int(first + WORD_CHANNELS - 1 - channel));
+                        const int64_t at = channel * pixels + pixel;
+                        row[at / 64] |= found << at % 64;
+                        if (at % 64 > 64 - L) row[at / 64 + 1] |= found >> (64 - at % 64);
+                    }
+            }
+            for (int64_t word = 0; word * WORD_CHANNELS < size; ++word)
+                rows[word * shape.pictures() + index] = spread(row[word / 2] >> word % 2 * 32 & 0xffffffff);
+        }
+    }
 }
 
 // ---- sums ----
@@ -281,7 +310,7 @@ struct Neurons {
     Neuron<R> neuron;
     MapValues<R> values;
     const R *start;  // [B,H2,W2,O], or null: from rest
-    S *spikes;
+    Spikes<S> spikes;
     R *end;
     int64_t height, width, rows, columns;  // of pictures and of pooled ones
     std::vector<R> memory;
@@ -289,8 +318,11 @@ struct Neurons {
     int64_t num_spikes = 0;
 
     Neurons(const Tiling &tiling, const SpikeShape &s, const NeuronParams &p, const MapValues<R> &m, const R *v0, S *out, R *v1)
-        : shape(s), neuron(p), values(m), start(v0), spikes(out), end(v1), height(tiling.height), width(tiling.width),
-          rows(height / s.pool), columns(width / s.pool), memory(tiling.rows * tiling.columns * LANES + ALIGNMENT<R>) {}
+        : shape(s), neuron(p), values(m), start(v0), spikes{out, 0, s.maps}, end(v1), height(tiling.height),
+          width(tiling.width), rows(height / s.pool), columns(width / s.pool),
+          memory(tiling.rows * tiling.columns * LANES + ALIGNMENT<R>) {
+        spikes.pixels = s.pictures() * rows * columns;
+    }
     R *voltages() { return aligned(memory.data()); }  // [rows][columns][LANES] of the tile
 
     void run(const Tile &tile, int64_t first, int64_t steps, const R *sums) {
@@ -323,28 +355,27 @@ struct Neurons {
     void advance(const Tile &tile, int64_t t, const R *sums) {
         const int64_t map = tile.slice * LANES, pool = shape.pool, pitch = tile.columns() * LANES;
         const int64_t down = tile.rows() / pool, across = tile.columns() / pool;
-        S *to = spikes + (((t * shape.batch + tile.sample) * rows + tile.top / pool) * columns + tile.left / pool) * shape.maps + map;
+        const int64_t pixel = ((t * shape.batch + tile.sample) * rows + tile.top / pool) * columns + tile.left / pool;
         for (int v = 0; v < V && map + v * L < shape.maps; ++v) {
             const int lanes = int(std::min<int64_t>(L, shape.maps - map - v * L));
             const Vec<R> a = leak[v], b = gain[v], c = scale[v], d = shift[v];
             R *state = voltages() + v * L;
+            S *to = spikes.at(pixel, map + v * L);
             Mask<R> tally{};
             auto one = [&](int64_t at) {
                 const Vec<R> h = neuron.charge(load(state + at), load(sums + v * L + at) * c + d, a, b);
                 const Mask<R> fired = neuron.fires(h);
                 store(state + at, neuron.reset(h, fired));
-                tally -= fired;
-                return fired;
+                tally = fired ? tally + 1 : tally;
+                return h;
             };
             for (int64_t row = 0; row < down; ++row)
                 for (int64_t column = 0; column < across; ++column) {
-                    Mask<R> any{};
+                    Vec<R> most = splat<R>(neuron.limit);
                     for (int64_t i = 0; i < pool; ++i)
-                        for (int64_t j = 0; j < pool; ++j) any |= one((row * pool + i) * pitch + (column * pool + j) * LANES);
-                    S *spike = to + (row * columns + column) * shape.maps + v * L;
-                    const Vec<R> ones = any ? splat<R>(1) : Vec<R>{};
-                    if (lanes == L) store(spike, ones);
-                    else store_some(spike, ones, lanes);
+                        for (int64_t j = 0; j < pool; ++j)
+                            most = larger(one((row * pool + i) * pitch + (column * pool + j) * LANES), most);
+                    store_spikes(to + (row * columns + column) * spikes.pitch(), neuron.fires(most), lanes);
                 }
             // What floor mode leaves out of the pool fires all the same.
             for (int64_t row = 0; row < tile.rows(); ++row)
@@ -382,11 +413,20 @@ void with_sums(const SpikeShape &shape, const uint64_t *words, int64_t planes, c
 
 }  // namespace
 
-#define SPIKE_LAYER(NAME, S)                                                                                        \
+#define SPIKE_PACK(NAME, S)                                                                                         \
     extern "C" void spike_pack_##NAME(const SpikeShape *shape, const S *inputs, int64_t plane, uint64_t *words,     \
                                       int64_t *seen) {                                                              \
         *seen = pack(*shape, inputs, int(plane), words);                                                            \
-    }                                                                                                               \
+    }
+SPIKE_PACK(float32, float)
+SPIKE_PACK(bfloat16, bfloat16)
+SPIKE_PACK(float64, double)
+
+extern "C" void spike_flatten_packed(const SpikeShape *shape, const uint64_t *words, uint64_t *rows) {
+    flatten(*shape, words, rows);
+}
+
+#define SPIKE_LAYER(NAME, S)                                                                                        \
     extern "C" void spike_layer_##NAME(const SpikeShape *shape, const NeuronParams *neuron, const uint64_t *words,  \
                                        int64_t planes, const Real<S> *weights, const Real<S> *leak,                 \
                                        int64_t num_leaks, const Real<S> *scale, const Real<S> *shift,               \
@@ -398,6 +438,7 @@ void with_sums(const SpikeShape &shape, const uint64_t *words, int64_t planes, c
 SPIKE_LAYER(float32, float)
 SPIKE_LAYER(bfloat16, bfloat16)
 SPIKE_LAYER(float64, double)
+SPIKE_LAYER(packed, four_spikes)
 
 #define SPIKE_SUMS(NAME, R)                                                                                  \
     extern "C" void spike_sums_##NAME(const SpikeShape *shape, const uint64_t *words, int64_t planes,        \

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from snnface.errors import ConfigError, ShapeError
 from snnface.spiking import NeuronConfig
 from snnface.spiking.kernels import (
+    RelayOutput,
     conv_layer,
     dispatch,
     kernel_report,
@@ -62,7 +63,8 @@ def kernel(calls: list[str], name: str, reason: str | None = None, **extra: obje
         if name == "spike_layer" and arguments[1].ndim == 2:  # type: ignore[attr-defined]
             return None
         if isinstance(arguments[1], Tensor) and arguments[1].ndim == 4:
-            return reference.conv_layer(*arguments, **settings)  # type: ignore[arg-type]
+            output = reference.conv_layer(*arguments, **settings)  # type: ignore[arg-type]
+            return RelayOutput(*output) if name == "spike_layer" else output
         return reference.neuron_layer(*arguments, **settings)  # type: ignore[arg-type]
 
     functions = {

@@ -58,7 +58,7 @@ def moved_norm(maps: int, seed: int) -> nn.BatchNorm2d:
 
 
 def run_conv(inputs: Tensor, weight: Tensor, config: NeuronConfig = CONFIGS[0], **settings: int) -> LayerOutput:
-    return spike_conv_layer(inputs, weight, LEAK, config, norm=moved_norm(len(weight), 3), **settings)
+    return spike_conv_layer(inputs, weight, LEAK, config, norm=moved_norm(len(weight), 3), **settings).dense()
 
 
 def equal(first: LayerOutput, second: LayerOutput) -> bool:
@@ -137,7 +137,7 @@ def test_convolutions_and_their_neurons_are_those_of_the_reference(
     norm, leak = moved_norm(maps, seed).to(real), torch.rand(maps, dtype=real)
     geometry = {"stride": stride, "padding": padding, "pool": pool}
     start = normal(batch, maps, *sizes, seed=seed).to(real)
-    found = spike_conv_layer(inputs, weight, leak, config, norm=norm, voltage=start, **geometry)
+    found = spike_conv_layer(inputs, weight, leak, config, norm=norm, voltage=start, **geometry).dense()
     wide = inputs.to(real)
     expected = reference.conv_layer(wide, weight, leak, config, norm=norm, voltage=start, **geometry)
     assert found.spikes.dtype == stored
@@ -155,7 +155,7 @@ def test_full_layers_are_products_and_neurons(
     inputs = numbers(steps, batch, 50, density=0.4, most=2, seed=1).to(stored)
     real = torch.float64 if stored == torch.float64 else torch.float32
     weight, start = normal(41, 50).to(real), normal(batch, 41, seed=2).to(real)
-    found = spike_full_layer(inputs, weight, LEAK.to(real), config, voltage=start)
+    found = spike_full_layer(inputs, weight, LEAK.to(real), config, voltage=start).dense()
     expected = reference.neuron_layer(spike_product(inputs, weight), LEAK, config, voltage=start)
     assert found.spikes.dtype == stored
     assert torch.equal(found.spikes.to(real), expected.spikes)
@@ -168,7 +168,7 @@ def test_under_autocast_only_the_spikes_are_narrow() -> None:
     wide = run_conv(inputs, weight)
     with torch.autocast("cpu", torch.bfloat16):
         narrow = run_conv(inputs, weight)
-        rows = spike_full_layer(inputs.flatten(2), normal(5, 1440), LEAK, CONFIGS[0])
+        rows = spike_full_layer(inputs.flatten(2), normal(5, 1440), LEAK, CONFIGS[0]).dense()
     assert (narrow.spikes.dtype, narrow.voltage.dtype) == (torch.bfloat16, torch.float32)
     assert (rows.spikes.dtype, rows.voltage.dtype) == (torch.bfloat16, torch.float32)
     assert equal(narrow._replace(spikes=narrow.spikes.float()), wide)
@@ -223,7 +223,8 @@ def test_pieces_samples_and_threads_change_no_bit_of_convolutions(
             voltage, spikes = None, []
             for piece in (inputs[:cut, sample : sample + 1], inputs[cut:, sample : sample + 1]):
                 if len(piece):
-                    part = spike_conv_layer(piece, weight, LEAK, CONFIGS[0], norm=norm, voltage=voltage, **settings)
+                    layer = {"norm": norm, "voltage": voltage, **settings}
+                    part = spike_conv_layer(piece, weight, LEAK, CONFIGS[0], **layer).dense()
                     voltage = part.voltage
                     spikes.append(part.spikes)
             assert torch.equal(torch.cat(spikes)[:, 0], whole.spikes[:, sample])
@@ -248,7 +249,7 @@ def test_large_pictures_of_many_tiles() -> None:
     norm = moved_norm(20, 3)
     for number in (1, 2):
         with threads(number):
-            found = spike_conv_layer(inputs, weight, LEAK, CONFIGS[0], norm=norm, padding=1, pool=2)
+            found = spike_conv_layer(inputs, weight, LEAK, CONFIGS[0], norm=norm, padding=1, pool=2).dense()
         assert equal(found, reference.conv_layer(inputs, weight, LEAK, CONFIGS[0], norm=norm, padding=1, pool=2))
 
 
