@@ -162,6 +162,8 @@ PROGRAM = textwrap.dedent(
                 time.sleep(0.03)
 
     if __name__ == "__main__":
+        # What started the tests may have it ignored, as shells do for what runs in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         folder = Path(sys.argv[1])
         jobs = [Job(str(n), (folder / f"{n}.txt",), folder / f"{n}.txt") for n in range(12)]
         outcome = run_jobs(jobs, work, num_workers=2)
