@@ -137,7 +137,7 @@ TABLE6 = Table(
             ),
         ),
         Part(
-            title="The autoencoders when their encoders are shown the picture: how such networks are often judged; "
+            title="Shown the picture, as such networks are often judged; "
             "no reconstruction from events",
             columns=tuple(replace(column, metric=f"shown_{column.metric}") for column in _PICTURES),
             rows=_AUTOENCODERS,
