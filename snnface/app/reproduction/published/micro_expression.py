@@ -137,8 +137,7 @@ TABLE6 = Table(
             ),
         ),
         Part(
-            title="Shown the picture, as such networks are often judged; "
-            "no reconstruction from events",
+            title="Shown the picture, as such networks are often judged; no reconstruction from events",
             columns=tuple(replace(column, metric=f"shown_{column.metric}") for column in _PICTURES),
             rows=_AUTOENCODERS,
         ),
