@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from conversion.calibration.fine_tuning import Task, require_labels
 from conversion.calibration.samples import require_samples
-from conversion.graph import INPUT, SpikingGraph
+from conversion.graph import SpikingGraph
 from conversion.simulate import constant_input, simulate
 from snnface.errors import ConfigError, DataError
 from snnface.metrics.regression import moments, regression_metrics
@@ -181,7 +181,7 @@ def quality_per_step(
             for name, count in said.num_spikes[t].items():
                 spikes[t][name] += count
     sizes = {population.name: population.num_neurons for population in graph.populations}
-    depth = _depth(graph)
+    depth = graph.depth(graph.readout.source)
     largest = float(np.abs(graph.readout.weight).max())
     return tuple(
         StepQuality(
@@ -239,14 +239,6 @@ def falls(qualities: Sequence[StepQuality]) -> tuple[str, ...]:
                 f"{quality.num_steps} steps"
             )
     return tuple(found)
-
-
-def _depth(graph: SpikingGraph) -> int:
-    """`graph.depth` of the readout's source, each population once: residual paths are many."""
-    depths = {INPUT: 0}
-    for population in graph.populations:
-        depths[population.name] = 1 + max(depths[link.source] for link in population.inputs)
-    return depths[graph.readout.source]
 
 
 def _pieces(graph: SpikingGraph, inputs: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:

@@ -299,9 +299,10 @@ class SpikingGraph:
         On a synchronous chip each connection adds one step, so this is the latency in
         steps, and every path into a population must have the same length.
         """
-        if name == INPUT:
-            return 0
-        return 1 + max(self.depth(connection.source) for connection in self.population(name).inputs)
+        depths = {INPUT: 0}
+        for population in self.populations:
+            depths[population.name] = 1 + max(depths[connection.source] for connection in population.inputs)
+        return depths[name]
 
 
 def _has_weights_of(one: Synapse, other: Synapse) -> bool:

@@ -7,8 +7,6 @@ exporter in its evaluation mode. Spiking networks are refused: ONNX knows no neu
 """
 
 import copy
-import logging
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from conversion.quiet_torch import quiet_torch
 from snnface.errors import BackendUnavailableError, ConversionError, UnsupportedLayerError
 from snnface.files import atomic_path
 from snnface.spiking.neurons import SpikingNeuron
@@ -92,7 +91,7 @@ def export_onnx(
         raise ConversionError(
             f"every input needs its batch axis: inputs {', '.join(example)}, axes of {', '.join(batch_axes)}."
         )
-    with _quiet():
+    with quiet_torch():
         _require_onnx()
         twin = copy.deepcopy(model).cpu().float().eval()
         program, names = _traced(twin, {name: value.cpu().float() for name, value in example.items()}, batch_axes)
@@ -138,20 +137,6 @@ def _require_onnx() -> None:
             f"ONNX files need onnx, onnxscript and onnxruntime; {error.name} is not installed. "
             "Install them with: pip install 'snnface[onnx]'."
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """torch's exporter warns of its own inner workings; what it makes is checked by its answers instead."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 @contextmanager

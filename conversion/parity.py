@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from conversion.parity_inputs import InputConfig
-from conversion.spike_comparison import SpikeComparison, compare_spikes, mismatch_summary
+from conversion.spike_comparison import mismatch_summary
 from snnface.errors import SnnfaceError
 
 if TYPE_CHECKING:
     from conversion.run_comparison import FirstDifference, RunComparison
 
-__all__ = ["ParityCommand", "SpikeComparison", "compare_spikes", "main", "mismatch_summary"]
+__all__ = ["ParityCommand", "main"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ import numpy as np
 
 from conversion.graph import Readout, SpikingGraph
 from conversion.integer_graph import IntegerGraph
-from conversion.parity import compare_spikes
 from conversion.quantize import QuantizeConfig, quantize
 from conversion.simulate import simulate
+from conversion.spike_comparison import compare_spikes
 from snnface.errors import CalibrationError
 
 __all__ = ["choose_scales"]

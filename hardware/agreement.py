@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conversion.parity import SpikeComparison, compare_spikes
+from conversion.spike_comparison import SpikeComparison, compare_spikes
 from hardware.backends.base import RunResult
 
 __all__ = ["RunAgreement", "agreement"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer, Shaped
 
-from conversion.parity import SpikeComparison
+from conversion.spike_comparison import SpikeComparison
 from hardware.pictures import event_montage, png_bytes
 from snnface.errors import DataError
 from snnface.events.readers.base import Extras

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import nn
 
-from conversion.parity import SpikeComparison, compare_spikes
 from conversion.simulate import simulate
+from conversion.spike_comparison import SpikeComparison, compare_spikes
 from hardware.backends.base import RunResult
 from hardware.backends.fixed_point import FixedPointBackend
 from hardware.operation_counts import NetworkOperations

@@ -24,9 +24,9 @@ from conversion.from_snn import graph_from_model
 from conversion.graph import SpikingGraph
 from conversion.nir_export import write_nir
 from conversion.nir_import import read_nir
-from conversion.parity import SpikeComparison, compare_spikes
 from conversion.quantize import QuantizeConfig, Quantized, QuantizedLayer, quantize
 from conversion.simulate import simulate
+from conversion.spike_comparison import SpikeComparison, compare_spikes
 from hardware.agreement import agreement
 from hardware.ann_operations import AnnOperations, count_ann_operations
 from hardware.backends.base import RunResult

@@ -14,8 +14,8 @@ from conversion.graph import Readout
 from conversion.graph_io import load_graph, save_graph
 from conversion.nir_export import nir_from_graph, write_nir
 from conversion.nir_import import graph_from_nir, read_nir
-from conversion.parity import compare_spikes
 from conversion.simulate import simulate
+from conversion.spike_comparison import compare_spikes
 from snnface.errors import ConversionError, UnsupportedLayerError
 from snnface.events.window import Resolution
 from snnface.models import (

@@ -8,8 +8,8 @@ from torch import nn
 from conversion.from_snn import graph_from_model
 from conversion.nir_export import nir_from_graph
 from conversion.nir_import import graph_from_nir
-from conversion.parity import compare_spikes
 from conversion.simulate import simulate
+from conversion.spike_comparison import compare_spikes
 from snnface.errors import ConfigError, ConversionError, UnsupportedLayerError
 from snnface.events.window import Resolution
 from snnface.models import FaceModel, LastStep, MeanOverTime, MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig

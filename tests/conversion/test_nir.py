@@ -11,8 +11,8 @@ import pytest
 from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Neuron, Population, Readout, SpikingGraph
 from conversion.nir_export import block_diagonal, nir_from_graph, write_nir
 from conversion.nir_import import graph_from_nir, read_nir
-from conversion.parity import compare_spikes
 from conversion.simulate import simulate
+from conversion.spike_comparison import compare_spikes
 from snnface.errors import ConfigError, ConversionError, DataError, DatasetNotFoundError, UnsupportedLayerError
 
 

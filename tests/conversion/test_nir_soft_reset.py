@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph
 from conversion.nir_export import nir_from_graph, write_nir
 from conversion.nir_import import graph_from_nir, read_nir
-from conversion.parity import compare_spikes
 from conversion.simulate import simulate
+from conversion.spike_comparison import compare_spikes
 from snnface.errors import ConversionError, UnsupportedLayerError
 
 CONVERTED = Neuron(leak=0.0, threshold=1.0, reset="subtract", fires_on_equality=True, initial_voltage=0.5)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph
 from conversion.integer_graph import IntegerGraph
-from conversion.parity import compare_spikes
 from conversion.quantize import QuantizeConfig, quantize
 from conversion.scale_search import choose_scales
 from conversion.simulate import apply_synapse, simulate
+from conversion.spike_comparison import compare_spikes
 from snnface.errors import CalibrationError, ConfigError, UnsupportedLayerError
 
 

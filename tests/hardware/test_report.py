@@ -17,8 +17,8 @@ from PIL import Image
 from torch import nn
 
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph
-from conversion.parity import compare_spikes
 from conversion.quantize import quantize
+from conversion.spike_comparison import compare_spikes
 from hardware import figures
 from hardware.ann_operations import count_ann_operations
 from hardware.energy import EnergyEstimate, energy_estimates
