@@ -9,12 +9,16 @@ depend neither on the number of threads, nor on how time is cut, nor on what els
 Currents are those of the reference to rounding, but for weights that are no finite numbers:
 these matter only where a spike meets them (0 * inf is not added).
 
-Under `torch.autocast` only the spikes are in its type; weights and currents are float32.
+Where spikes are bfloat16, as under `torch.autocast`, weights are rounded to whole multiples of a quantum
+of their map: a power of two, large enough for the sum of any 288 of them in the kernel's order (9 words of 32
+channels) to fit 16 bits. The error is of the size that bfloat16 weights would bring; sums of the
+rounded weights are exact while they stay below 2^24 quanta, voltages are float32.
 """
 
 import ctypes
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -59,7 +63,7 @@ def spike_conv_layer(
     stored = _stored(inputs)
     affine = batch_norm.affine_of(*batch_norm.running_statistics(norm), norm.weight, norm.bias, norm.eps)
     geometry = [stride, padding, pool]
-    sums = _Sums.of(inputs, weight, number_type(stored), geometry)
+    sums = _Sums.of(inputs, weight, stored, geometry)
     shape = sums.shape
     axes, sizes = (shape.steps, shape.batch), pooled_sizes(sums.sizes, pool)
     spikes: Tensor | PackedSpikes
@@ -90,7 +94,7 @@ def spike_full_layer(
     stored = _stored(inputs)
     steps, batch, _ = inputs.shape
     start = None if voltage is None else _as_row(voltage[None])[0]
-    sums = _row_sums(inputs, weight)
+    sums = _row_sums(inputs, weight, stored)
     spikes: Tensor | PackedSpikes
     # In memory a row of samples is what it is without the axes of pictures.
     if packed:
@@ -102,12 +106,12 @@ def spike_full_layer(
 
 
 def spike_product(inputs: Float[Tensor, "T B D"], weight: Float[Tensor, "D2 D"]) -> Float[Tensor, "T B D2"]:
-    """inputs weight^T.
+    """inputs weight^T, in the precision of the weights.
 
     Raises:
         DataError: if an input is no whole number from 0 to 255.
     """
-    sums = _row_sums(inputs, weight)
+    sums = _row_sums(inputs, weight, number_type(_stored(inputs)))
     products = torch.empty(*inputs.shape[:2], len(weight), dtype=sums.real)
     call("spike_sums", sums.real, sums.shape, sums.words, sums.planes, sums.weights, products)
     return products
@@ -125,8 +129,8 @@ def _from_row(values: Tensor) -> Tensor:
     return values[:, 0, :, 0].movedim(2, 1)
 
 
-def _row_sums(inputs: Tensor | PackedSpikes, weight: Tensor) -> "_Sums":
-    return _Sums.of(inputs, weight, number_type(_stored(inputs)), [1, 0, 1])
+def _row_sums(inputs: Tensor | PackedSpikes, weight: Tensor, stored: torch.dtype) -> "_Sums":
+    return _Sums.of(inputs, weight, stored, [1, 0, 1])
 
 
 # ---- calling the kernels ----
@@ -158,7 +162,7 @@ class _Sums:
         real: what is summed, and how.
         sizes: rows and columns that it gives.
         words: the inputs, a bit each, for each of the bits `planes` that occur in them.
-        weights: see `_arranged`.
+        weights, quanta: see `_Arranged`.
     """
 
     shape: _Shape
@@ -167,12 +171,14 @@ class _Sums:
     words: Tensor
     planes: int
     weights: Tensor
+    quanta: Tensor | None
 
     @classmethod
-    def of(cls, inputs: Tensor | PackedSpikes, weight: Tensor, real: torch.dtype, geometry: list[int]) -> "_Sums":
+    def of(cls, inputs: Tensor | PackedSpikes, weight: Tensor, stored: torch.dtype, geometry: list[int]) -> "_Sums":
         """Of inputs [T, B, C, H, W] and a weight [O, C, k1, k2], or of rows [T, B, D] and [O, D].
 
         Args:
+            stored: bfloat16 takes weights of 16 bits.
             geometry: stride, padding and pool.
         """
         given = inputs if isinstance(inputs, Tensor) else inputs.outline()
@@ -181,13 +187,15 @@ class _Sums:
         steps, batch, channels, *rest = pictures.shape
         maps, _, *sides = kernel.shape
         sizes = tuple((size + 2 * padding - side) // stride + 1 for size, side in zip(rest, sides, strict=True))
-        lanes = _lanes(maps, real)
+        lanes = _lanes(maps, stored)
         shape = _Shape(steps, batch, *rest, channels, maps, *sides, *geometry, lanes, torch.get_num_threads())
         words, planes = (inputs.words, 1) if isinstance(inputs, PackedSpikes) else _packed(pictures, shape)
         if planes < 0:
             raise _broken_promise(given)
-        weights = _arranged(kernel, weight, real)
-        return cls(shape=shape, real=real, sizes=sizes, words=words, planes=planes, weights=weights)
+        arranged = _arranged(kernel, weight, stored)
+        return cls(
+            shape=shape, real=number_type(stored), sizes=sizes, words=words, planes=planes, **arranged._asdict()
+        )
 
 
 def flattened(pictures: PackedSpikes) -> PackedSpikes:
@@ -240,7 +248,7 @@ def _run_neurons(
     leak = leak.to(real).contiguous()
     scale, shift = (None, None) if affine is None else (values.to(real).contiguous() for values in affine)
     neurons = neuron_params(options_of(config))
-    weights = sums.words, sums.planes, sums.weights
+    weights = sums.words, sums.planes, sums.weights, sums.quanta
     stored, memory = (spikes.dtype, spikes) if isinstance(spikes, Tensor) else (torch.uint8, spikes.words)
     call("spike_layer", stored, shape, neurons, *weights, leak, leak.numel(), scale, shift, start, memory, after, count)
     return after, count
@@ -249,26 +257,61 @@ def _run_neurons(
 # ---- weights ----
 
 
-def _lanes(maps: int, real: torch.dtype) -> int:
+_RUN = 9
+"""Words of 32 channels whose sums fit 16 bits; `RUN` of spike_layer.cpp."""
+
+
+class _Arranged(NamedTuple):
+    """Weights [O, C, k1, k2] as [slices of maps][k1][k2][words * 32][lanes].
+
+    Attributes:
+        weights: numbers, or int16: multiples of the quanta.
+        quanta: float32 [slices * lanes], or None.
+    """
+
+    weights: Tensor
+    quanta: Tensor | None
+
+
+def _lanes(maps: int, stored: torch.dtype) -> int:
     """Maps that are summed together: vectors of 128 bytes, or of 64 where that is enough."""
-    return (128 if maps * real.itemsize > 64 else 64) // real.itemsize
+    size = number_type(stored).itemsize
+    return (128 if maps * size > 64 or stored == torch.bfloat16 else 64) // size
 
 
-_kept: MutableMapping[Tensor, tuple[tuple[int, int, torch.dtype], Tensor]] = WeakIdKeyDictionary()
+_kept: MutableMapping[Tensor, tuple[tuple[int, int, torch.dtype], _Arranged]] = WeakIdKeyDictionary()
 
 
-def _arranged(weight: Tensor, owner: Tensor, real: torch.dtype) -> Tensor:
-    """The weights [O, C, k1, k2] as [slices of maps][k1][k2][words * 32][lanes]; made again when they have changed."""
+def _arranged(weight: Tensor, owner: Tensor, stored: torch.dtype) -> _Arranged:
+    """What `_arrange` makes; made again when the weights have changed."""
     if owner.is_inference():
-        return _arrange(weight, real)
-    state = owner.data_ptr(), owner._version, real
+        return _arrange(weight, stored)
+    state = owner.data_ptr(), owner._version, stored
     if owner not in _kept or _kept[owner][0] != state:
-        _kept[owner] = state, _arrange(weight, real)
+        _kept[owner] = state, _arrange(weight, stored)
     return _kept[owner][1]
 
 
-def _arrange(weight: Tensor, real: torch.dtype) -> Tensor:
+def _arrange(weight: Tensor, stored: torch.dtype) -> _Arranged:
     maps, channels, *_ = weight.shape
-    lanes = _lanes(maps, real)
-    padded = nn.functional.pad(weight.detach().to(real), (0, 0, 0, 0, 0, -channels % 32, 0, -maps % lanes))
-    return padded.reshape(-1, lanes, *padded.shape[1:]).permute(0, 3, 4, 2, 1).contiguous()
+    lanes = _lanes(maps, stored)
+    padded = nn.functional.pad(
+        weight.detach().to(number_type(stored)), (0, 0, 0, 0, 0, -channels % 32, 0, -maps % lanes)
+    )
+    dense = padded.reshape(-1, lanes, *padded.shape[1:]).permute(0, 3, 4, 2, 1).contiguous()
+    # An infinite weight has no multiple of anything.
+    is_narrow = stored == torch.bfloat16 and bool(dense.isfinite().all())
+    return _narrowed(dense) if is_narrow else _Arranged(dense, None)
+
+
+def _narrowed(weights: Tensor) -> _Arranged:
+    """Weights as multiples of the smallest power of two, for each map, with which every run of words fits 16 bits."""
+    slices, *_, lanes = weights.shape
+    sizes = weights.abs().reshape(slices, -1, 32, lanes).sum(2)
+    runs = nn.functional.pad(sizes, (0, 0, 0, -sizes.shape[1] % _RUN)).reshape(slices, -1, _RUN, lanes).sum(2)
+    # Rounding adds at most half a quantum to each of the weights of a run.
+    room = 2**15 - 1 - 32 * _RUN // 2
+    exponents = torch.frexp((runs.amax(1) / room).clamp_min(torch.finfo(torch.float32).tiny)).exponent
+    quanta = torch.ldexp(torch.ones(exponents.shape), exponents)
+    whole = (weights / quanta[:, None, None, None]).round()
+    return _Arranged(whole.to(torch.int16), quanta.flatten().contiguous())

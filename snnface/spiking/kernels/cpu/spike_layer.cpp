@@ -12,9 +12,14 @@
 // What is absent adds +0, which changes no bit of a sum that began with +0, so it may as well be left out: results
 // depend neither on tiles and threads nor on what is beside a neuron or in the same call.
 //
+// Where the spikes are bfloat16, weights are whole multiples of a quantum of their map, a power of two, small enough for
+// the sums of RUN words to fit 16 bits: half the memory, twice the additions at once. These sums are exact and are
+// added up as numbers R.
+//
 // Layouts: inputs [T,B,H,W,C]; packed inputs [bits that occur][words][T,B,H,W] (`spikes.h`); weights [slices of maps][k1,k2][words * 32][lanes]; spikes [T,B,H2/pool,W2/pool,O]; voltages and sums
 // [...,H2,W2,O].
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,12 +28,19 @@
 
 using namespace snnface;
 
+template <>
+struct snnface::Lanes<int16_t> {
+    typedef int16_t Vec __attribute__((vector_size(VECTOR_BYTES)));
+    static constexpr int count = VECTOR_BYTES / 2;
+};
+
 namespace {
 
 constexpr int64_t TILE = 1024;       // sums, of a slice of maps, that go through the tables together
 constexpr int64_t FEW = 8;           // below this many, tables do not pay
 constexpr int64_t PACKED_BLOCK = 8;  // pixels: a cache line of words
 constexpr int64_t SMALL_WORK = 1 << 16;
+constexpr int64_t RUN = 9;           // words of 32 channels: a kernel of 3 x 3 over one; `_RUN` of spike_layer.py
 
 // As Python hands it over (ctypes.Structure `_Shape`).
 struct SpikeShape {
@@ -193,34 +205,59 @@ struct Tiling {
     }
 };
 
-// The sums of a layer, for a number type and so many vectors of maps in a slice.
-template <class R, int V>
+// The sums of a layer, for a number type and so many vectors of maps in a slice; T is what weights and tables are of.
+template <class R, int V, class T = R>
 struct Sums {
-    static constexpr int LANES = V * Lanes<R>::count;
+    typedef R Number;
+    typedef T Weight;
+    static constexpr int LANES = V * Lanes<R>::count, WEIGHT_VECTORS = LANES / Lanes<T>::count;
+    static constexpr bool IS_NARROW = !std::is_same_v<R, T>;
     SpikeShape shape;
     const uint64_t *words;
     int64_t planes;  // the bits of the inputs that occur
-    const R *weights;
+    const T *weights;
+    const R *quanta;  // of narrow weights, [slices * lanes]
 
-    // Fills `sums` [steps][rows][columns][LANES] of a tile, from step `first`.
-    void fill(const Tile &tile, int64_t first, int64_t steps, R *table, R *sums) const {
-        const int64_t num_words = shape.words(), taps = shape.kernel_height * shape.kernel_width;
-        const R *slice = weights + tile.slice * taps * num_words * 32 * LANES;
+    // Fills `sums` [steps][rows][columns][LANES] of a tile, from step `first`; `narrow` has the same shape.
+    void fill(const Tile &tile, int64_t first, int64_t steps, T *table, T *narrow, R *sums) const {
+        const int64_t num_words = shape.words(), blocks = shape.kernel_height * shape.kernel_width * num_words;
+        const T *slice = weights + tile.slice * blocks * 32 * LANES;
         const uint64_t *from = words + (first * shape.batch + tile.sample) * shape.pixels();
         const int64_t all = shape.pictures() * shape.pixels();  // pixels
+        T *to;
+        if constexpr (IS_NARROW) std::fill_n(to = narrow, steps * tile.size() * LANES, T(0));
+        else to = sums;
         std::fill_n(sums, steps * tile.size() * LANES, R(0));
         for (int64_t bit = 0; planes >> bit; ++bit) {
             if (!(planes >> bit & 1)) continue;
-            for (int64_t tap = 0; tap < taps; ++tap)
-                for (int64_t word = 0; word < num_words; ++word)
-                    add_tap(tile, from + word * all, steps, tap, std::min<int64_t>(8, (shape.channels - word * 32 + 3) / 4),
-                            slice + (tap * num_words + word) * 32 * LANES, R(int64_t(1) << bit), table, sums);
+            const R scale = R(int64_t(1) << bit);
+            for (int64_t block = 0; block < blocks; ++block) {
+                const int64_t tap = block / num_words, word = block % num_words;
+                add_tap(tile, from + word * all, steps, tap, std::min<int64_t>(8, (shape.channels - word * 32 + 3) / 4),
+                        slice + block * 32 * LANES, IS_NARROW ? T(1) : T(scale), table, to);
+                if constexpr (IS_NARROW)
+                    if ((block + 1) % RUN == 0 || block + 1 == blocks) collect(tile, steps, scale, narrow, sums);
+            }
             from += num_words * all;
         }
     }
+    // Moves narrow sums, times their quanta, to the others.
+    void collect(const Tile &tile, int64_t steps, R scale, T *narrow, R *sums) const {
+        constexpr int L = Lanes<R>::count;
+        typedef T Few __attribute__((vector_size(L * sizeof(T))));
+        Vec<R> quantum[V];
+        for (int v = 0; v < V; ++v) quantum[v] = load(quanta + tile.slice * LANES + v * L) * scale;
+        for (T *end = narrow + steps * tile.size() * LANES; narrow < end; narrow += LANES, sums += LANES)
+            for (int v = 0; v < V; ++v) {
+                Few whole, none{};
+                std::memcpy(&whole, narrow + v * L, sizeof whole);
+                std::memcpy(narrow + v * L, &none, sizeof none);
+                store(sums + v * L, load(sums + v * L) + __builtin_convertvector(whole, Vec<R>) * quantum[v]);
+            }
+    }
     // Adds what one tap brings from 32 channels.
-    void add_tap(const Tile &tile, const uint64_t *from, int64_t steps, int64_t tap, int64_t groups, const R *block, R scale,
-                 R *table, R *sums) const {
+    void add_tap(const Tile &tile, const uint64_t *from, int64_t steps, int64_t tap, int64_t groups, const T *block, T scale,
+                 T *table, T *sums) const {
         const int64_t stride = shape.stride, up = tap / shape.kernel_width - shape.padding;
         const int64_t aside = tap % shape.kernel_width - shape.padding;
         // The columns whose input lies in the picture.
@@ -228,9 +265,9 @@ struct Sums {
         const int64_t right = std::min(tile.right, aside < shape.width ? (shape.width - aside + stride - 1) / stride : 0);
         if (left >= right) return;
         const bool is_small = steps * tile.size() < FEW;
-        if (!is_small) make_table<R, V>(block, groups, scale, table);
+        if (!is_small) make_table<T, WEIGHT_VECTORS>(block, groups, scale, table);
         // The weights of the next table are fetched meanwhile.
-        for (const R *next = block + 32 * LANES; next < block + 64 * LANES; next += 64 / sizeof(R)) __builtin_prefetch(next);
+        for (const T *next = block + 32 * LANES; next < block + 64 * LANES; next += 64 / sizeof(T)) __builtin_prefetch(next);
         int64_t count = right - left, rows = tile.rows(), pitch = tile.columns() * LANES;
         // Rows that lie one after the other are one, and so are steps.
         if (stride == 1 && up == 0 && count == shape.width && count == tile.columns() && tile.bottom <= shape.height) {
@@ -243,45 +280,50 @@ struct Sums {
                 const int64_t above = y * stride + up;
                 if (above < 0 || above >= shape.height) continue;
                 const uint64_t *row = from + above * shape.width + left * stride + aside;
-                R *to = sums + (left - tile.left) * LANES;
-                if (is_small) add_from_weights<R, V>(row, stride, count, block, scale, to);
-                else if (groups == 8) add_from_table<R, V, 8>(row, stride, count, groups, table, to);
-                else add_from_table<R, V, 0>(row, stride, count, groups, table, to);
+                T *to = sums + (left - tile.left) * LANES;
+                if (is_small) add_from_weights<T, WEIGHT_VECTORS>(row, stride, count, block, scale, to);
+                else if (groups == 8) add_from_table<T, WEIGHT_VECTORS, 8>(row, stride, count, groups, table, to);
+                else add_from_table<T, WEIGHT_VECTORS, 0>(row, stride, count, groups, table, to);
             }
     }
 };
 
 // Calls make() for each thread, and what that gives with (tile, first step, steps, sums) in the order of the steps.
-template <class R, int V, class Make>
-void for_sums(const Sums<R, V> &sums, Make make) {
-    constexpr int64_t LANES = Sums<R, V>::LANES, TABLE = 8 * 16 * LANES;
+template <class Sums, class Make>
+void for_sums(const Sums &sums, Make make) {
+    typedef typename Sums::Number R;
+    typedef typename Sums::Weight T;
+    constexpr int64_t LANES = Sums::LANES, TABLE = 8 * 16 * LANES;
     const Tiling tiling(sums.shape);
     const SpikeShape &s = sums.shape;
     const int64_t work = s.pictures() * tiling.height * tiling.width * s.maps * s.channels;
     const int threads = work < SMALL_WORK ? 1 : int(std::min(s.threads, tiling.count()));
 #pragma omp parallel num_threads(threads)
     {
-        std::vector<R> memory(TABLE + tiling.steps * tiling.rows * tiling.columns * LANES + ALIGNMENT<R>);
-        R *table = aligned(memory.data());
+        const int64_t size = tiling.steps * tiling.rows * tiling.columns * LANES;
+        std::vector<T> tables(TABLE + (Sums::IS_NARROW ? size : 0) + ALIGNMENT<T>);
+        std::vector<R> memory(size + ALIGNMENT<R>);
+        T *table = aligned(tables.data());
+        R *all = aligned(memory.data());
         auto use = make(tiling);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t index = 0; index < tiling.count(); ++index) {
             const Tile tile = tiling.tile(index);
             for (int64_t t = 0; t < s.steps; t += tiling.steps) {
                 const int64_t steps = std::min(tiling.steps, s.steps - t);
-                sums.fill(tile, t, steps, table, table + TABLE);
-                use(tile, t, steps, table + TABLE);
+                sums.fill(tile, t, steps, table, table + TABLE, all);
+                use(tile, t, steps, all);
             }
         }
     }
 }
 
 // The sums themselves, [T,B,H2,W2,O].
-template <class R, int V>
-void write(const Sums<R, V> &sums, R *out) {
+template <class Sums>
+void write(const Sums &sums, typename Sums::Number *out) {
     const SpikeShape &s = sums.shape;
     for_sums(sums, [&](const Tiling &tiling) {
-        return [&](const Tile &tile, int64_t first, int64_t steps, const R *from) {
+        return [&](const Tile &tile, int64_t first, int64_t steps, const typename Sums::Number *from) {
             const int64_t map = tile.slice * s.lanes, count = std::min(s.lanes, s.maps - map);
             for (int64_t t = first; t < first + steps; ++t)
                 for (int64_t y = tile.top; y < tile.bottom; ++y)
@@ -386,14 +428,14 @@ struct Neurons {
     }
 };
 
-template <class S, int V>
-double layer(const Sums<Real<S>, V> &sums, const NeuronParams &params, const MapValues<Real<S>> &values, const Real<S> *start,
+template <class S, class Sums>
+double layer(const Sums &sums, const NeuronParams &params, const MapValues<Real<S>> &values, const Real<S> *start,
              S *spikes, Real<S> *end) {
-    typedef Real<S> R;
+    constexpr int V = Sums::LANES / Lanes<Real<S>>::count;
     int64_t total = 0;
     for_sums(sums, [&](const Tiling &tiling) {
         return [&, neurons = Neurons<S, V>(tiling, sums.shape, params, values, start, spikes, end)](
-                   const Tile &tile, int64_t first, int64_t steps, const R *from) mutable {
+                   const Tile &tile, int64_t first, int64_t steps, const Real<S> *from) mutable {
             neurons.num_spikes = 0;
             neurons.run(tile, first, steps, from);
 #pragma omp atomic
@@ -405,10 +447,20 @@ double layer(const Sums<Real<S>, V> &sums, const NeuronParams &params, const Map
 
 // Calls use(sums) with as many vectors in a slice as Python arranged the weights for.
 template <class R, class Use>
-void with_sums(const SpikeShape &shape, const uint64_t *words, int64_t planes, const R *weights, Use use) {
+void with_sums(const SpikeShape &shape, const uint64_t *words, int64_t planes, const void *weights, Use use) {
     constexpr int VECTORS = 128 / VECTOR_BYTES;
-    if (shape.lanes * sizeof(R) == 128) use(Sums<R, VECTORS>{shape, words, planes, weights});
-    else use(Sums<R, VECTORS / 2>{shape, words, planes, weights});
+    const R *numbers = static_cast<const R *>(weights);
+    if (shape.lanes * sizeof(R) == 128) use(Sums<R, VECTORS>{shape, words, planes, numbers, nullptr});
+    else use(Sums<R, VECTORS / 2>{shape, words, planes, numbers, nullptr});
+}
+// The same where weights are narrow if they have quanta.
+template <class S, class Use>
+void with_layer_sums(const SpikeShape &shape, const uint64_t *words, int64_t planes, const void *weights,
+                     const Real<S> *quanta, Use use) {
+    if constexpr (std::is_same_v<S, bfloat16> || std::is_same_v<S, four_spikes>)
+        if (quanta)
+            return use(Sums<float, 128 / VECTOR_BYTES, int16_t>{shape, words, planes, static_cast<const int16_t *>(weights), quanta});
+    with_sums<Real<S>>(shape, words, planes, weights, use);
 }
 
 }  // namespace
@@ -428,10 +480,11 @@ extern "C" void spike_flatten_packed(const SpikeShape *shape, const uint64_t *wo
 
 #define SPIKE_LAYER(NAME, S)                                                                                        \
     extern "C" void spike_layer_##NAME(const SpikeShape *shape, const NeuronParams *neuron, const uint64_t *words,  \
-                                       int64_t planes, const Real<S> *weights, const Real<S> *leak,                 \
-                                       int64_t num_leaks, const Real<S> *scale, const Real<S> *shift,               \
-                                       const Real<S> *start, S *spikes, Real<S> *end, double *num_spikes) {         \
-        with_sums(*shape, words, planes, weights, [&](auto sums) {                                                  \
+                                       int64_t planes, const void *weights, const Real<S> *quanta,                  \
+                                       const Real<S> *leak, int64_t num_leaks, const Real<S> *scale,                \
+                                       const Real<S> *shift, const Real<S> *start, S *spikes, Real<S> *end,         \
+                                       double *num_spikes) {                                                        \
+        with_layer_sums<S>(*shape, words, planes, weights, quanta, [&](auto sums) {                                 \
             *num_spikes = layer<S>(sums, *neuron, {leak, scale, shift, num_leaks}, start, spikes, end);             \
         });                                                                                                         \
     }
@@ -443,7 +496,7 @@ SPIKE_LAYER(packed, four_spikes)
 #define SPIKE_SUMS(NAME, R)                                                                                  \
     extern "C" void spike_sums_##NAME(const SpikeShape *shape, const uint64_t *words, int64_t planes,        \
                                       const R *weights, R *out) {                                            \
-        with_sums(*shape, words, planes, weights, [&](auto sums) { write(sums, out); });                     \
+        with_sums<R>(*shape, words, planes, weights, [&](auto sums) { write(sums, out); });                  \
     }
 SPIKE_SUMS(float32, float)
 SPIKE_SUMS(float64, double)

@@ -1,5 +1,6 @@
 """Layers that read spikes: against dense products, against the reference, and against themselves."""
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,12 +50,35 @@ def normal(*size: int, seed: int = 0) -> Tensor:
     return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
+def sixteenths(values: Tensor) -> Tensor:
+    return (values * 16).round() / 16
+
+
+def in_16_bits(weight: Tensor) -> Tensor:
+    """Weights [O, C, k1, k2] as multiples of a power of two for each map, with which 9 words in a row fit 16 bits."""
+    rounded = torch.empty_like(weight)
+    for to, kernel in zip(rounded, weight, strict=True):
+        words = [
+            float(tap[first : first + 32].abs().sum())
+            for tap in kernel.flatten(1).T
+            for first in range(0, len(tap), 32)
+        ]
+        longest = max(sum(words[first : first + 9]) for first in range(0, len(words), 9))
+        quantum = 2.0 ** math.ceil(math.log2(longest / (32767 - 144)))
+        to.copy_((kernel / quantum).round() * quantum)
+    return rounded
+
+
 def moved_norm(maps: int, seed: int) -> nn.BatchNorm2d:
     norm = nn.BatchNorm2d(maps).requires_grad_(False)
     for place, values in enumerate((norm.weight, norm.bias, norm.running_mean, norm.running_var)):
         assert values is not None
         values.copy_(torch.rand(maps, generator=torch.Generator().manual_seed(seed + place)) + 0.1)
     return norm
+
+
+def still_norm(maps: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(maps, eps=0.0).eval().requires_grad_(False)
 
 
 def run_conv(inputs: Tensor, weight: Tensor, config: NeuronConfig = CONFIGS[0], **settings: int) -> LayerOutput:
@@ -133,7 +157,7 @@ def test_convolutions_and_their_neurons_are_those_of_the_reference(
     inputs = numbers(steps, batch, channels, *size, density=0.3, most=most, seed=seed).to(stored)
     real = torch.float64 if stored == torch.float64 else torch.float32
     # Sixteenths add up without rounding, so that every spike has to be right.
-    weight = (normal(maps, channels, kernel_size, kernel_size, seed=seed) * 16).round().to(real) / 16
+    weight = sixteenths(normal(maps, channels, kernel_size, kernel_size, seed=seed)).to(real)
     norm, leak = moved_norm(maps, seed).to(real), torch.rand(maps, dtype=real)
     geometry = {"stride": stride, "padding": padding, "pool": pool}
     start = normal(batch, maps, *sizes, seed=seed).to(real)
@@ -154,7 +178,7 @@ def test_full_layers_are_products_and_neurons(
 ) -> None:
     inputs = numbers(steps, batch, 50, density=0.4, most=2, seed=1).to(stored)
     real = torch.float64 if stored == torch.float64 else torch.float32
-    weight, start = normal(41, 50).to(real), normal(batch, 41, seed=2).to(real)
+    weight, start = sixteenths(normal(41, 50)).to(real), normal(batch, 41, seed=2).to(real)
     found = spike_full_layer(inputs, weight, LEAK.to(real), config, voltage=start).dense()
     expected = reference.neuron_layer(spike_product(inputs, weight), LEAK, config, voltage=start)
     assert found.spikes.dtype == stored
@@ -163,15 +187,47 @@ def test_full_layers_are_products_and_neurons(
     assert float(found.num_spikes) == float(expected.num_spikes) > 0
 
 
-def test_under_autocast_only_the_spikes_are_narrow() -> None:
-    inputs, weight = numbers(4, 2, 40, 6, 6, density=0.3, most=1, seed=0), normal(8, 40, 3, 3)
-    wide = run_conv(inputs, weight)
-    with torch.autocast("cpu", torch.bfloat16):
-        narrow = run_conv(inputs, weight)
-        rows = spike_full_layer(inputs.flatten(2), normal(5, 1440), LEAK, CONFIGS[0]).dense()
+@pytest.mark.parametrize("most", [1, 5])
+@pytest.mark.parametrize(("channels", "maps"), [(3, 8), (40, 8), (70, 37)])
+def test_bfloat16_layers_are_those_of_weights_rounded_to_16_bits(channels: int, maps: int, most: int) -> None:
+    inputs, weight = numbers(4, 2, channels, 6, 6, density=0.3, most=most, seed=0), normal(maps, channels, 3, 3)
+    wide = run_conv(inputs, in_16_bits(weight))
+    narrow = run_conv(inputs.bfloat16(), weight)
     assert (narrow.spikes.dtype, narrow.voltage.dtype) == (torch.bfloat16, torch.float32)
-    assert (rows.spikes.dtype, rows.voltage.dtype) == (torch.bfloat16, torch.float32)
     assert equal(narrow._replace(spikes=narrow.spikes.float()), wide)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert equal(run_conv(inputs, weight), narrow)
+
+
+def test_bfloat16_rows_are_those_of_weights_rounded_to_16_bits() -> None:
+    inputs, weight = numbers(4, 2, 1440, density=0.3, most=1, seed=0), normal(45, 1440)
+    rounded = in_16_bits(weight[:, :, None, None])[:, :, 0, 0]
+    wide = spike_full_layer(inputs, rounded, LEAK, CONFIGS[0]).dense()
+    narrow = spike_full_layer(inputs.bfloat16(), weight, LEAK, CONFIGS[0]).dense()
+    assert equal(narrow._replace(spikes=narrow.spikes.float()), wide)
+    assert not torch.equal(rounded, weight)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_sums_of_16_bits_hold_every_input_at_once(sign: float) -> None:
+    # A hair below a power of two, where the quantum leaves the least room.
+    weight = torch.full((3, 32, 3, 3), sign * (32767 - 144) / 288 / 64)
+    start = torch.zeros(1, 3, 1, 1)
+    never = NeuronConfig(kind="if", threshold=1e9)
+    layer = spike_conv_layer(
+        torch.ones(1, 1, 32, 3, 3).bfloat16(), weight, LEAK, never, norm=still_norm(3), voltage=start
+    )
+    assert layer.voltage.flatten().tolist() == pytest.approx([288 * float(weight[0, 0, 0, 0])] * 3, rel=1e-2)
+
+
+def test_weights_that_are_not_finite_are_summed_as_they_are() -> None:
+    weight = torch.ones(2, 40)
+    weight[0, 0] = torch.inf
+    inputs = torch.ones(1, 1, 40).bfloat16()
+    never = NeuronConfig(kind="if", threshold=1e9)
+    layer = spike_full_layer(inputs, weight, LEAK, never)
+    assert layer.spikes.flatten().tolist() == [1, 0]  # type: ignore[union-attr]
+    assert float(layer.voltage[0, 1]) == 40
 
 
 @pytest.mark.parametrize("stored", STORED)
@@ -194,6 +250,7 @@ def test_channels_may_lie_anywhere_in_memory(stored: torch.dtype) -> None:
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     geometry=st.sampled_from([(3, 1, 1, 2), (3, 2, 1, 1), (1, 1, 0, 1), (2, 1, 2, 3)]),
     most=st.sampled_from([1, 3]),
+    stored=st.sampled_from([torch.float32, torch.bfloat16]),
     cut=st.integers(1, 8),
     number=st.integers(1, 3),
     seed=st.integers(0, 99),
@@ -204,6 +261,7 @@ def test_pieces_samples_and_threads_change_no_bit_of_convolutions(
     size: tuple[int, int],
     geometry: tuple[int, int, int, int],
     most: int,
+    stored: torch.dtype,
     cut: int,
     number: int,
     seed: int,
@@ -213,7 +271,7 @@ def test_pieces_samples_and_threads_change_no_bit_of_convolutions(
     assume(min(sizes) >= 1)
     settings = {"stride": stride, "padding": padding, "pool": pool if min(sizes) >= pool else 1}
     inputs, weight = (
-        numbers(steps, batch, 37, *size, density=0.3, most=most, seed=seed),
+        numbers(steps, batch, 37, *size, density=0.3, most=most, seed=seed).to(stored),
         normal(40, 37, kernel_size, kernel_size),
     )
     whole = run_conv(inputs, weight, **settings)
@@ -245,7 +303,7 @@ def test_a_row_is_the_same_whatever_is_beside_it(steps: int, batch: int, cut: in
 
 
 def test_large_pictures_of_many_tiles() -> None:
-    inputs, weight = numbers(2, 1, 3, 7, 2100, density=0.3, most=1, seed=0), (normal(20, 3, 3, 3) * 16).round() / 16
+    inputs, weight = numbers(2, 1, 3, 7, 2100, density=0.3, most=1, seed=0), sixteenths(normal(20, 3, 3, 3))
     norm = moved_norm(20, 3)
     for number in (1, 2):
         with threads(number):
