@@ -277,15 +277,15 @@ def require_choice(selection: Selection, split: Split) -> None:
 
 
 def _claim_folder(out: Path, recipe: Recipe, *, resume: bool) -> None:
-    text, path = to_json(recipe), out / "recipe.json"
+    path = out / "recipe.json"
     if resume:
         if not path.is_file():
             raise CheckpointError(f"there is no run to resume in {out}; leave out --resume to start one.")
-        if to_json(from_json(Recipe, read_text(path))) != text:
+        if from_json(Recipe, read_text(path)) != recipe:
             raise ConfigError(f"{out} was made with other settings; resume with those of its recipe.json.")
         return
     require_free(out, resume=False)
-    write_text(path, text)
+    write_text(path, to_json(recipe))
     _write_environment(out)
 
 

@@ -193,9 +193,7 @@ class _Sums:
         if planes < 0:
             raise _broken_promise(given)
         arranged = _arranged(kernel, weight, stored)
-        return cls(
-            shape=shape, real=number_type(stored), sizes=sizes, words=words, planes=planes, **arranged._asdict()
-        )
+        return cls(shape=shape, real=number_type(stored), sizes=sizes, words=words, planes=planes, **arranged._asdict())
 
 
 def flattened(pictures: PackedSpikes) -> PackedSpikes:

@@ -57,15 +57,13 @@ def sixteenths(values: Tensor) -> Tensor:
 def in_16_bits(weight: Tensor) -> Tensor:
     """Weights [O, C, k1, k2] as multiples of a power of two for each map, with which 9 words in a row fit 16 bits."""
     rounded = torch.empty_like(weight)
-    for to, kernel in zip(rounded, weight, strict=True):
+    for to, maps in zip(rounded, weight, strict=True):
         words = [
-            float(tap[first : first + 32].abs().sum())
-            for tap in kernel.flatten(1).T
-            for first in range(0, len(tap), 32)
+            float(tap[first : first + 32].abs().sum()) for tap in maps.flatten(1).T for first in range(0, len(tap), 32)
         ]
         longest = max(sum(words[first : first + 9]) for first in range(0, len(words), 9))
         quantum = 2.0 ** math.ceil(math.log2(longest / (32767 - 144)))
-        to.copy_((kernel / quantum).round() * quantum)
+        to.copy_((maps / quantum).round() * quantum)
     return rounded
 
 
