@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -38,6 +39,8 @@ class ResNet18Config:
         is_frozen: the convolutional part stays as the file has it, batch norms included; `fc` learns.
         width: maps of the first stage, 64 in ResNet18; those of the others follow by doubling.
         features: outputs of `fc`.
+        stem_pool: "max" of 3 x 3 in ResNet18; the "average" of 2 x 2 has a spiking form, and gives the same size where
+            sides are even.
 
     Raises:
         ConfigError: if a width is not positive, or weights are to be frozen that come from nowhere.
@@ -47,6 +50,7 @@ class ResNet18Config:
     is_frozen: bool = False
     width: int = 64
     features: int = 1024
+    stem_pool: Literal["max", "average"] = "max"
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.features < 1:
@@ -87,7 +91,7 @@ class ResNet18(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.stem_pool = nn.MaxPool2d(3, stride=2, padding=1) if config.stem_pool == "max" else nn.AvgPool2d(2)
         self.layer1 = _stage(widths[0], widths[0], stride=1)
         self.layer2 = _stage(widths[0], widths[1], stride=2)
         self.layer3 = _stage(widths[1], widths[2], stride=2)
@@ -111,7 +115,7 @@ class ResNet18(nn.Module):
     def forward(self, frames: Float[Tensor, "N C H W"]) -> Float[Tensor, "N D"]:
         if self.config.weights:
             frames = (frames - self.mean) / self.std
-        maps = self.maxpool(self.relu(self.bn1(self.conv1(frames))))
+        maps = self.stem_pool(self.relu(self.bn1(self.conv1(frames))))
         maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
         return self.relu(self.fc(self.avgpool(maps).flatten(1)))
 

@@ -43,7 +43,7 @@ class ConvertConfig:
             all activations of a layer, "channel-percentile" of each channel's, "mmse" for the
             least squared error at `steps`, "balance" by local threshold balancing. With training
             samples: "qcfs" tunes the ANN with rounded activations, "steps" tunes the spiking network
-            itself through `steps` steps.
+            itself through `steps` steps, which pays where layers are many; with soft reset after "qcfs".
         neuron: "soft" resets by subtraction from a half-threshold start; "hard" is NIR's plain IF,
             which every tool reads, and needs the method "steps".
         bias_correction: shift every channel's bias so that its mean rate at `steps` is the ANN's mean.

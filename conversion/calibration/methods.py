@@ -142,9 +142,14 @@ def _by_qcfs(network: AnnNetwork, calibration: np.ndarray, lesson: Lesson, confi
 
 
 def _through_steps(network: AnnNetwork, calibration: np.ndarray, lesson: Lesson, config: ConvertConfig) -> Calibrated:
-    thresholds = _thresholds(network, calibration, lambda a: mmse_threshold(a, config.steps))
-    start = _corrected(_graph(network, thresholds, "steps", config), network, thresholds, calibration, config.steps)
-    tuned = tuned_through_steps(start, lesson, num_steps=config.steps, config=_tuning(config, epochs=15))
+    if config.neuron == "soft":
+        made = _by_qcfs(network, calibration, lesson, config)
+        start, thresholds, epochs = made.graph, made.thresholds, 5
+    else:
+        thresholds = _thresholds(network, calibration, lambda a: mmse_threshold(a, config.steps))
+        start = _graph(network, thresholds, "steps", config)
+        start, epochs = _corrected(start, network, thresholds, calibration, config.steps), 15
+    tuned = tuned_through_steps(start, lesson, num_steps=config.steps, config=_tuning(config, epochs=epochs))
     return Calibrated(tuned, thresholds, is_for_its_steps_only=True)
 
 

@@ -74,7 +74,8 @@ class ConvertedRun:
         own = OwnData(
             name=f"{experiment.recipe.name}, {len(experiment.split.test)} test clips",
             is_synthetic=experiment.dataset.is_synthetic,
-            task="regression" if isinstance(experiment.recipe.task, ValenceArousalTaskConfig) else "classification",
+            # A clip's answer is the mean of its pictures': their size counts, not only which of them is the largest.
+            task="regression",
             calibration=Samples(self.training_pictures(CALIBRATION_PICTURES)),
             training=Samples(self.training_pictures(TRAINING_PICTURES)),
             evaluation=Samples(self.pictures(experiment.split.test), self.test_labels()),

@@ -120,13 +120,14 @@ class TestScorer:
 def evaluate_run(experiment: Experiment, model: nn.Module, out: Path, *, device: Device = "auto") -> TestResult:
     """Read the test subjects, once: the result is kept in `evaluation.json` and returned from there later.
 
-    Only other weights (a run that was resumed since) are a reason to read them again.
+    Only other weights (a run that was resumed since) are a reason to read them again, or a result without the
+    statistics that its scores are made of.
 
     Raises:
         ConfigError: if there is no such device.
     """
     path, weights = out / EVALUATION, weights_hash(out)
-    if path.is_file():
+    if path.is_file() and (out / STATISTICS).is_file():
         kept = from_json(TestResult, read_text(path))
         if kept.weights == weights:
             return kept

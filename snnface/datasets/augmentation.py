@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from snnface.datasets.clip import Sample
+from snnface.datasets.coefficient_samples import CoefficientSamples
 from snnface.datasets.padding import STEP_PRESENT, PaddedSamples
+from snnface.datasets.picture_samples import PICTURE, REFERENCE, PictureSamples
 from snnface.datasets.samples import ClipSamples
 from snnface.errors import ConfigError, DataError
 from snnface.faces.action_units import ACTION_UNITS
@@ -23,6 +25,8 @@ _SAME_WHEN_MIRRORED = frozenset(
 )
 _OF_CLASSES = frozenset({"action_unit"})
 _OF_UNITS = frozenset({"action_unit_active", "action_unit_intensity"})
+# Pictures of the face as the events see it: what moves these moves those.
+_PICTURES = (PICTURE, REFERENCE)
 # Labels that are places in the picture, or the shape of one face as it was filmed.
 _OF_PLACES = frozenset({"landmarks68", "landmarks", "face_box", "face_shape", "alpha"})
 
@@ -33,7 +37,8 @@ class AugmentationConfig:
 
     Attributes:
         flip: the probability that a clip is mirrored left to right.
-        max_shift: it moves by up to so many pixels in both directions; zeros come in.
+        max_shift: it moves by up to so many pixels in both directions; zeros come in, and in pictures that are to be
+            made of events their own border again.
         max_event_drop: each event is left out with a probability that is drawn for the clip
             between 0 and this.
         max_time_jitter: it begins up to so many whole steps earlier or later; empty steps come in.
@@ -74,7 +79,8 @@ class AugmentedSamples(Dataset[Sample]):
 
     Labels under a flip: classes and units of one side (head and gaze turned left or right)
     become those of the other; a clip whose mirrored class the data set does not have is not
-    flipped; valence, arousal and emotions stay.
+    flipped; valence, arousal and emotions stay. Pictures to be reconstructed are mirrored and moved
+    with their events.
 
     Args:
         class_names: the data set's; needed to exchange sides.
@@ -82,7 +88,8 @@ class AugmentedSamples(Dataset[Sample]):
 
     Raises:
         ConfigError: if a label cannot follow what happens to the picture (landmarks, boxes, face shapes under
-            flip or shift; labels over time under time jitter; any that is not known here).
+            flip or shift; labels over time and pictures under time jitter; pictures under a swap of polarities, which
+            would say that dark turned bright; any that is not known here), or the samples are coefficients.
     """
 
     def __init__(
@@ -118,13 +125,14 @@ class AugmentedSamples(Dataset[Sample]):
         config = self._config
         # Every number is drawn whether it is used or not: one setting does not shift the others' draws.
         flip, swap, drop, row, column, step = torch.rand(6, generator=generator, dtype=torch.float64).tolist()
-        inputs, targets = sample.inputs, sample.targets
+        inputs, targets = sample.inputs, dict(sample.targets)
         if flip < config.flip and (mirrored := self._mirrored_targets(targets)) is not None:
-            inputs, targets = inputs.flip(3), mirrored
+            inputs, targets = inputs.flip(3), mirrored | {name: targets[name].flip(2) for name in _pictures_of(targets)}
         if swap < config.polarity_swap:
             inputs = _swapped(inputs, sample.clip_id)
         moves = [_distance(draw, config.max_shift) for draw in (row, column)]
         inputs = _moved(inputs, (_distance(step, config.max_time_jitter), 0, *moves))
+        targets |= {name: _moved_picture(targets[name], *moves) for name in _pictures_of(targets)}
         if config.max_event_drop:
             inputs = _thinned(inputs, 1 - drop * config.max_event_drop, generator, sample.clip_id)
         return replace(sample, inputs=inputs.contiguous(), targets=targets)
@@ -157,8 +165,7 @@ class AugmentedSamples(Dataset[Sample]):
         config = self._config
         names = sorted({name for clip in self.clips for name in clip.labels if self._is_kept(name)})
         known = _SAME_WHEN_MIRRORED | _OF_CLASSES | _OF_UNITS
-        if config.max_time_jitter and isinstance(self._samples, PaddedSamples):
-            raise ConfigError("clips that are padded to one length keep their place in it; set max_time_jitter to 0.")
+        self._require_samples_follow()
         for name in names:
             stem = name.removesuffix("_present")
             if (config.flip or config.max_shift) and stem in _OF_PLACES:
@@ -172,6 +179,22 @@ class AugmentedSamples(Dataset[Sample]):
                 raise ConfigError(f"to mirror {name!r}, the names of its classes are needed; the data set has none.")
             if config.max_time_jitter and any(name in clip.over_time for clip in self.clips):
                 raise ConfigError(f"{name!r} changes within a clip, and would be late; set max_time_jitter to 0.")
+
+    def _require_samples_follow(self) -> None:
+        config = self._config
+        if isinstance(self._samples, CoefficientSamples) and not config.is_off:
+            raise ConfigError(
+                "coefficients of a face are no picture that could be mirrored, moved or thinned; leave out the "
+                "augmentation."
+            )
+        if isinstance(self._samples, PaddedSamples) and config.max_time_jitter:
+            raise ConfigError("clips that are padded to one length keep their place in it; set max_time_jitter to 0.")
+        if isinstance(self._samples, PictureSamples) and (config.max_time_jitter or config.polarity_swap):
+            raise ConfigError(
+                f"the targets {REFERENCE!r} and {PICTURE!r} are what a camera saw at the clip's ends: events that come "
+                "earlier, later or with the other polarity do not lead from one to the other. Set max_time_jitter and "
+                "polarity_swap to 0."
+            )
 
 
 def mirrored_classes(class_names: Sequence[str]) -> tuple[int | None, ...]:
@@ -222,6 +245,18 @@ def _moved(inputs: Tensor, distances: Sequence[int]) -> Tensor:
             )
             inputs = moved
     return inputs
+
+
+def _pictures_of(targets: Mapping[str, Tensor]) -> list[str]:
+    return [name for name in _PICTURES if name in targets]
+
+
+def _moved_picture(picture: Tensor, rows: int, columns: int) -> Tensor:
+    """[1, H, W] moved as events are; what comes in repeats the border, for no picture knows what was beyond it."""
+    height, width = picture.shape[1:]
+    row = (torch.arange(height) - rows).clamp(0, height - 1)
+    column = (torch.arange(width) - columns).clamp(0, width - 1)
+    return picture[:, row[:, None], column]
 
 
 def _swapped(inputs: Tensor, clip_id: str) -> Tensor:

@@ -35,7 +35,8 @@ def subject_intervals(
     """95 % percentile bootstrap interval of each metric, drawing whole subjects with all their clips.
 
     Clips of one subject are not independent, so subjects are the units that are drawn. A subject
-    without labels (all statistics zero) is not among them.
+    without labels (all statistics zero) is not among them. One subject tells nothing of how others
+    differ: of fewer than two there is no interval, and the result is empty.
 
     Args:
         statistics: one row a clip; the metrics of a set are those of the sum of its rows.
@@ -51,6 +52,8 @@ def subject_intervals(
     names, sums = _by_subject(statistics, subjects)
     if not names:
         raise DataError("an interval needs at least one labelled clip; got none.")
+    if len(names) == 1:
+        return {}
     draws = generator.integers(len(sums), size=(num_draws, len(sums)))
     times = np.stack([np.bincount(draw, minlength=len(sums)) for draw in draws])
     drawn = metrics(torch.from_numpy(times).double() @ sums)
@@ -64,7 +67,8 @@ def paired_intervals(
 
     Every draw takes the same subjects for both. What makes a subject hard is hard for both and falls out of the
     difference, so that this tells apart what two overlapping intervals of their own do not: the two differ
-    where it leaves 0 out. Clips may differ (windows of other lengths), subjects may not.
+    where it leaves 0 out. Clips may differ (windows of other lengths), subjects may not. Of one subject there is no
+    interval, and the result is empty.
 
     Source: as `subject_intervals`, of the statistic "difference of two metrics on one sample".
 

@@ -27,7 +27,8 @@ Predictor = Callable[[Batch], Output]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A metric over a set of clips; `interval` is its 95 % range, drawn over subjects, where there is one."""
+    """A metric over a set of clips; `interval` is its 95 % range, drawn over subjects, where there is one: not of a
+    single subject, nor of what is known exactly."""
 
     value: float
     interval: tuple[float, float] | None = None
@@ -86,7 +87,7 @@ def measures(
     *,
     generator: np.random.Generator,
 ) -> dict[str, Measure]:
-    """Every metric of a set of clips, with its interval over subjects.
+    """Every metric of a set of clips, with its interval over subjects, if there are at least two.
 
     Args:
         statistics: of each clip.
@@ -97,7 +98,7 @@ def measures(
     """
     values = scoring.metrics(statistics.sum(0))
     intervals = subject_intervals(statistics, scoring.metrics, subjects, generator=generator)
-    return {name: Measure(float(value), intervals[name]) for name, value in values.items()}
+    return {name: Measure(float(value), intervals.get(name)) for name, value in values.items()}
 
 
 def merged(parts: Iterable[Mapping[str, V]]) -> dict[str, V]:

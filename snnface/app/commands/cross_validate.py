@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from snnface.app.cross_validation import cross_validate
+from snnface.app.cross_validation import cross_validate, fold_folder
+from snnface.app.difference_table import print_differences
 from snnface.app.options import Maybe, console_for, default_cache
 from snnface.app.progress import counting_bar
 from snnface.app.recipe_options import ProtocolOption, RecipeOption, parse_with_recipe
@@ -56,3 +57,5 @@ def main(arguments: list[str]) -> None:
         print(to_json(result), end="")
     else:
         print_cross_validation(result)
+        folders = [fold_folder(options.out, fold.fold) for fold in result.folds]
+        print_differences(options.recipe, folders, result.pooled)

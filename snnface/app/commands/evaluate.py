@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 
+from snnface.app.difference_table import print_differences
 from snnface.app.evaluation import evaluate_run
 from snnface.app.experiment import open_experiment
 from snnface.app.options import console_for, default_cache, parse
@@ -39,3 +40,4 @@ def main(arguments: list[str]) -> None:
         print(to_json(result), end="")
     else:
         print_scores(experiment, {recipe.name: result})
+        print_differences(recipe, [options.run], result.scores)

@@ -16,7 +16,10 @@ from snnface.faces.model import FaceMesh
 
 __all__ = ["MeshSample", "coloured_meshes", "component_maps"]
 
-COLUMNS, SIDE_PX = 8, 150
+SIDE_PX = 150
+
+# Eight maps in a row fit a page of 1200 pixels beside its contents.
+COLUMNS, MAP_PX = 8, 104
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +62,7 @@ def component_maps(mesh: FaceMesh, components: Components, *, chosen: tuple[int,
     names = components.names or tuple(str(number) for number in range(1, len(components) + 1))
     width = min(COLUMNS, len(indices))
     tiles: list[UInt8[np.ndarray, "_ _ 3"] | None] = [
-        coloured_faces(mesh, template, displacement_colours(mesh, components.basis[index]), side_px=SIDE_PX)[0]
+        coloured_faces(mesh, template, displacement_colours(mesh, components.basis[index]), side_px=MAP_PX)[0]
         for index in indices
     ]
     texts = [names[index] for index in indices]
@@ -69,7 +72,7 @@ def component_maps(mesh: FaceMesh, components: Components, *, chosen: tuple[int,
     return picture_grid(
         [tiles[start : start + width] for start in starts],
         captions=[texts[start : start + width] for start in starts],
-        side_px=SIDE_PX,
+        side_px=MAP_PX,
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Literal
 
+from ann_baselines.per_frame import PerFrameConfig
+from ann_baselines.resnet18 import ResNet18Config
 from snnface.app.filmed_faces import FilmedFacesConfig
 from snnface.app.recipes.micro_expression import micro_expression_units
 from snnface.app.recipes.recipe import Recipe
@@ -29,7 +31,8 @@ def resnet18_on_events(task: ResNetTask, shown: Shown, *, is_quick: bool = False
     Source: Berlincioni et al. 2024, arXiv:2401.16058, sec. 4.1 (ResNet18 on TBR; valence and arousal of frames), and
     Mastropasqua et al. 2025, sec. 3 and 4.2 (units, counts of 33 ms). Neither converts a network; the latter has no
     ResNet18.
-    Departs from the papers in: as `valence_arousal` and `micro_expression_units`; units by cross-entropy.
+    Departs from the papers in: as `valence_arousal` and `micro_expression_units`; units by cross-entropy; an average
+    pool in the stem, where ResNet18 has a maximum: a maximum of rates is none of spikes.
     """
     side = 32 if is_quick else 64
     size = Resolution(height=side, width=side)
@@ -47,7 +50,9 @@ def resnet18_on_events(task: ResNetTask, shown: Shown, *, is_quick: bool = False
             task=ActionUnitTaskConfig(loss="cross_entropy"),
             training=training,
         )
-    data = paper.data
+    encoder, data = paper.encoder, paper.data
+    assert isinstance(encoder, PerFrameConfig)
+    assert isinstance(encoder.frame, ResNet18Config)
     assert isinstance(data, FilmedFacesConfig)
     return replace(
         paper,
@@ -55,4 +60,5 @@ def resnet18_on_events(task: ResNetTask, shown: Shown, *, is_quick: bool = False
         source=f"{paper.source}; ResNet18 a picture",
         data=replace(data, crop=FaceCrop(size=side, is_moving=False)),
         representation=pictures,
+        encoder=replace(encoder, frame=replace(encoder.frame, stem_pool="average")),
     )

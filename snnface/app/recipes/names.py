@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
-from snnface.app.recipes.converted import Shown, resnet18_on_events
+from snnface.app.recipes.converted import ResNetTask, Shown, resnet18_on_events
 from snnface.app.recipes.cross_modal import (
     CrossModalModel,
     CrossModalTask,
@@ -53,8 +53,7 @@ def _of_tables(*, is_quick: bool) -> dict[str, Callable[[], Recipe]]:
         *(partial(micro_expression_units, model, shown) for model in ("snn", "c3d") for shown in ("events", "rgb")),
         *(partial(micro_expression_pictures, "cvae", sensor) for sensor in ("davis", "evk4")),
         partial(micro_expression_pictures, "snn", "davis"),
-        partial(resnet18_on_events, "valence-arousal", "counts"),
-        *(partial(resnet18_on_events, "micro-expression", shown) for shown in get_args(Shown)),
+        *(partial(resnet18_on_events, task, shown) for task in get_args(ResNetTask) for shown in get_args(Shown)),
     ]
     sized: list[Callable[[], Recipe]] = [partial(make, is_quick=is_quick) for make in makers]
     return {make().name: make for make in sized}

@@ -9,7 +9,7 @@ from ann_baselines.frame_sequence import FrameSequenceConfig
 from ann_baselines.i3d import I3dConfig
 from ann_baselines.per_frame import PerFrameConfig
 from snnface.app.filmed_faces import FilmedFacesConfig
-from snnface.app.published_faces import PublishedFacesConfig
+from snnface.app.published_set import PublishedFacesConfig
 from snnface.datasets.coefficient_samples import CoefficientsConfig
 from snnface.datasets.protocols import ProtocolConfig, SplitConfig
 from snnface.datasets.synthetic import SyntheticFacesConfig

@@ -30,9 +30,8 @@ COUNTED_CLIPS = 4
 def converted_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str, Measure], tuple[str, ...]]:
     """The scores of the converted network beside the operations of a clip, and what to know of them.
 
-    Max-pools become averages and the network is tuned to its ANN's answers on training
-    pictures. Counts are shown as events, each picture's in eight parts of its time; other
-    pictures are held.
+    The network is tuned to its ANN's answers on training pictures. Counts are shown as
+    events, each picture's in eight parts of its time; other pictures are held.
 
     Raises:
         SnnfaceError: as `open_converted_run` and `convert`.
@@ -41,7 +40,7 @@ def converted_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str
     own = run.source.own
     assert own is not None
     settings = ConvertConfig(
-        steps=STEPS, max_pool="average", task=own.task, seed=experiment.recipe.seed, report_steps=(STEPS,)
+        steps=STEPS, method="steps", task=own.task, seed=experiment.recipe.seed, report_steps=(STEPS,)
     )
     made = convert(
         run.network,

@@ -7,18 +7,28 @@ from typing import Any
 from snnface.app.filmed_faces import FilmedFacesConfig, RecordedFolder
 from snnface.app.recipes import Recipe
 from snnface.config import to_json
+from snnface.faces.detection.face_crop import FaceCrop
 
 __all__ = ["data_in_words", "data_name", "differences"]
 
 NO_SETTINGS = frozenset({"name", "source", "data"})
+TOLD = frozenset({"type", "source"})
+"""Of the data, not compared but told by `data_in_words`."""
+OF_BOTH = frozenset({"window_steps", "num_coefficients"})
+"""What means the same of a published set as of the synthetic one that stands in for it."""
 
 
 def differences(recipe: Recipe, paper: Recipe) -> tuple[str, ...]:
-    """Every setting of `recipe` that is not the paper's, one sentence each; the data are told by `data_in_words`."""
+    """Every setting of `recipe` that is not the paper's, one sentence each; whom the data are of `data_in_words` tells.
+
+    A published set has settings of its own; of the others those that mean the same are compared.
+    """
     ours, theirs = json.loads(to_json(recipe)), json.loads(to_json(paper))
-    return tuple(
-        sentence for name in ours if name not in NO_SETTINGS for sentence in _compared(name, ours[name], theirs[name])
-    )
+    settings = [(name, ours[name], theirs[name]) for name in ours if name not in NO_SETTINGS]
+    data, their_data = ours["data"], theirs["data"]
+    names = data.keys() - TOLD if data["type"] == their_data["type"] else data.keys() & their_data.keys() & OF_BOTH
+    settings += [(f"data.{name}", data[name], their_data[name]) for name in data if name in names]
+    return tuple(sentence for setting in settings for sentence in _compared(*setting))
 
 
 def data_name(recipe: Recipe, dataset: str) -> str:
@@ -30,21 +40,30 @@ def data_name(recipe: Recipe, dataset: str) -> str:
 
 
 def data_in_words(recipe: Recipe) -> str:
-    """What the recipe is run on: who, how many, before which camera, cut to what."""
+    """What the recipe is run on: who, how many, before which cameras, cut to what."""
     data = recipe.data
     if not isinstance(data, FilmedFacesConfig):
         return f"{getattr(data, 'dataset', 'synthetic faces')}"
     if isinstance(data.source, RecordedFolder):
         return "recordings of a folder"
     source = data.source
-    camera = data.events or data.frames or "no camera"
-    size = {"davis": source.davis, "davis_frames": source.davis, "evk4": source.evk4, "rgb": source.rgb}[camera]
+    sizes = {"davis": source.davis, "davis_frames": source.davis, "evk4": source.evk4, "rgb": source.rgb}
+    cameras = " and ".join(
+        f"{camera} of {sizes[camera].width} x {sizes[camera].height}" for camera in (data.events, data.frames) if camera
+    )
     asked = f", {len(source.action_units)} action units" if source.action_units else ""
-    cut = f", {data.crop.size} x {data.crop.size} pixels of the face" if data.crop is not None else ""
+    windows = f" in windows of {data.window_steps} steps" if data.window_steps is not None else ""
     return (
         f"synthetic people ({source.name!r}): {source.num_identities} of them{asked}, {source.num_takes} takes of "
-        f"{source.clip_ms / 1000:g} s, {camera} of {size.width} x {size.height}{cut}"
+        f"{source.clip_ms / 1000:g} s{windows}, {cameras}{_cut(data.crop)}"
     )
+
+
+def _cut(crop: FaceCrop | None) -> str:
+    if crop is None:
+        return ""
+    moves = "moves with it" if crop.is_moving else "rests"
+    return f", {crop.size} x {crop.size} pixels of a square that is {crop.margin:g} times the face and {moves}"
 
 
 def _compared(path: str, ours: Any, theirs: Any) -> Iterator[str]:

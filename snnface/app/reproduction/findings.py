@@ -1,6 +1,7 @@
 """What a rerun table says: of the paper's own claims, and of predictors that need no network."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from snnface.app.reproduction.outcome import RowOutcome, TableOutcome
 from snnface.app.reproduction.table import Claim, Column, Table
@@ -9,9 +10,12 @@ from snnface.tasks.scoring import Measure
 
 __all__ = ["findings"]
 
+Surety = Literal["apart", "overlapping", "unknown"]
+"""Of a difference; "unknown": there is no interval, for one person alone was tested."""
+
 # What a network must beat; "truth" is what the rule of a table allows.
 TRIVIAL_OR_CHANCE = frozenset({*TRIVIAL, "chance"}) - {"truth"}
-# These columns describe a network; nothing is beaten by them.
+# These columns describe a network; nothing is beaten by them. They are known exactly.
 DESCRIBED = frozenset({"parameters", "synops", "macs"})
 
 
@@ -36,14 +40,16 @@ def _of_claim(claim: Claim, table: Table, outcome: TableOutcome) -> str:
     else:
         verdict = "So here too" if _is_better(column, ours.value, other.value) else "The other way round here"
     pair = better.pairs.get(worse.label, {}).get(claim.metric)
+    surety = _surety(column, ours, other, pair)
     if pair is None:
-        apart = "the intervals are apart" if _are_apart(ours, other) else "the intervals overlap"
+        said = {"apart": "the intervals are apart", "overlapping": "the intervals overlap"}
+        difference = said.get(surety, "there are no intervals")
     else:
-        apart = _of_pair(column, ours.value - other.value, pair)
-    settled = "" if _is_settled(ours, other, pair) else ", so this is not settled"
+        difference = _of_pair(column, ours.value - other.value, pair)
+    settled = "" if surety == "apart" else ", so this is not settled"
     return (
         f"{table.claimant}: {claim.says}. {verdict}: {column.heading} {column.text(ours.value)} against "
-        f"{column.text(other.value)}; {apart}{settled}."
+        f"{column.text(other.value)}; {difference}{settled}."
     )
 
 
@@ -58,8 +64,10 @@ def _against_trivial(table: Table, outcome: TableOutcome) -> Iterator[str]:
                     for name, scores in found.trivial.items()
                     if name in TRIVIAL_OR_CHANCE and column.metric in scores
                 }
-                if column.metric in found.ours and trivial:
-                    yield _of_row(found, column, trivial)
+                fair = {name: measure for name, measure in trivial.items() if name not in found.unseen}
+                if column.metric in found.ours and fair:
+                    unseen = (_of_unseen(name, column, trivial[name]) for name in found.unseen if name in trivial)
+                    yield " ".join((_of_row(found, column, fair), *unseen))
 
 
 def _of_row(row: RowOutcome, column: Column, trivial: dict[str, Measure]) -> str:
@@ -67,26 +75,34 @@ def _of_row(row: RowOutcome, column: Column, trivial: dict[str, Measure]) -> str
     best = max(trivial, key=lambda name: sign * trivial[name].value)
     ours, other = row.ours[column.metric], trivial[best]
     pair = row.pairs.get(best, {}).get(column.metric)
-    if not _is_better(column, ours.value, other.value):
-        verdict = "is NOT better than"
-    elif _is_settled(ours, other, pair):
-        verdict = "is better, outside the intervals, than"
+    sure = {"apart": "outside the intervals", "overlapping": "within the intervals", "unknown": "without an interval"}
+    if _is_better(column, ours.value, other.value):
+        verdict = f"is better, {sure[_surety(column, ours, other, pair)]}, than"
     else:
-        verdict = "is better, within the intervals, than"
-    apart = "" if pair is None else f"; {_of_pair(column, ours.value - other.value, pair)}"
+        verdict = "is NOT better than"
+    difference = "" if pair is None else f"; {_of_pair(column, ours.value - other.value, pair)}"
     return (
         f"{row.label}: {column.heading} {column.text(ours.value)} {verdict} the best trivial predictor "
-        f"({best}, {column.text(other.value)}){apart}."
+        f"({best}, {column.text(other.value)}){difference}."
     )
+
+
+def _of_unseen(name: str, column: Column, measure: Measure) -> str:
+    shown = TRIVIAL.get(name, name)
+    return f"It is never shown {shown}, which alone has {column.text(measure.value)} and is no measure of it."
 
 
 def _of_pair(column: Column, difference: float, interval: tuple[float, float]) -> str:
     return f"difference over the same people {column.text(difference)} ({' .. '.join(map(column.text, interval))})"
 
 
-def _is_settled(one: Measure, other: Measure, pair: tuple[float, float] | None) -> bool:
+def _surety(column: Column, ours: Measure, other: Measure, pair: tuple[float, float] | None) -> Surety:
     """By the interval of the paired difference where there is one, which leaves out 0; else by those of each."""
-    return _are_apart(one, other) if pair is None else pair[0] > 0 or pair[1] < 0
+    if pair is not None:
+        return "apart" if pair[0] > 0 or pair[1] < 0 else "overlapping"
+    if ours.interval is None and column.metric not in DESCRIBED:
+        return "unknown"
+    return "apart" if _are_apart(ours, other) else "overlapping"
 
 
 def _is_better(column: Column, value: float, other: float) -> bool:

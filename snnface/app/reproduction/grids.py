@@ -1,6 +1,6 @@
 """A table that came out as grids of text, the same for Markdown and for the page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from snnface.app.reproduction.outcome import RowOutcome, TableOutcome
@@ -155,19 +155,16 @@ def _noted(row: RowOutcome, outcome: TableOutcome, notes: Mapping[str, int]) -> 
 
 def _trivial(part: Part, rows: Sequence[RowOutcome]) -> list[tuple[str, Mapping[str, Measure]]]:
     """Predictors without a network that have any number of this part."""
-    return [
-        (label, scores)
-        for label, scores in _trivial_rows(rows)
-        if any(column.metric in scores for column in part.columns)
-    ]
+    return list(_trivial_rows(rows, {column.metric for column in part.columns}))
 
 
-def _trivial_rows(rows: Sequence[RowOutcome]) -> Iterator[tuple[str, Mapping[str, Measure]]]:
-    """Predictors without a network; one that answers the same clips for several rows stands once."""
+def _trivial_rows(rows: Sequence[RowOutcome], metrics: Set[str]) -> Iterator[tuple[str, Mapping[str, Measure]]]:
+    """Predictors without a network; one that says the same of these metrics for several rows stands once."""
     seen: list[tuple[str, Mapping[str, Measure]]] = []
     for row in rows:
-        for name, scores in row.trivial.items():
-            if (name, scores) in seen:
+        for name, found in row.trivial.items():
+            scores = {metric: measure for metric, measure in found.items() if metric in metrics}
+            if not scores or (name, scores) in seen:
                 continue
             is_first = name not in [known for known, _ in seen]
             seen.append((name, scores))

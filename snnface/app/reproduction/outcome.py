@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from snnface.app.judged_run import unseen_predictors
 from snnface.app.reproduction.differences import data_in_words, data_name, differences
 from snnface.app.reproduction.further import FurtherScores
 from snnface.app.reproduction.pairs import Pairs
@@ -16,6 +17,8 @@ __all__ = ["Circumstances", "RowOutcome", "TableOutcome", "table_outcome"]
 
 V = TypeVar("V")
 
+ONE_PERSON = "one person was tested: there are no intervals, for nothing tells how others differ."
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowOutcome:
@@ -27,6 +30,7 @@ class RowOutcome:
         trivial: predictor without a network -> metric -> value, on the same clips.
         pairs: trivial predictor or label of another row on the same people -> metric -> 95 % interval of ours
             minus theirs, by pairs.
+        unseen: trivial predictors that answer from what the network is never shown, and are no measure of it.
         run: the folder of its run below `runs`; "" for quoted rows.
         data: what it was run on.
         departs: how that differs from the paper, one sentence each.
@@ -38,6 +42,7 @@ class RowOutcome:
     ours: Mapping[str, Measure] = field(default_factory=dict)
     trivial: Mapping[str, Mapping[str, Measure]] = field(default_factory=dict)
     pairs: Pairs = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
     run: str = ""
     data: str = ""
     departs: tuple[str, ...] = ()
@@ -146,6 +151,7 @@ def _row(
         ours=kept.pop("model"),
         trivial={name: metrics for name, metrics in kept.items() if metrics},
         pairs={name: _only(shown, metrics) for name, metrics in pairs.items()},
+        unseen=unseen_predictors(run.recipe),
         run=run.folder_name,
         data=data_name(run.recipe, record.data),
         departs=(
@@ -153,7 +159,11 @@ def _row(
             *_data_departs(run, record, table),
             *differences(run.recipe, run.paper),
         ),
-        notes=(*record.account, *(further.notes if further is not None else ())),
+        notes=(
+            *record.account,
+            *(further.notes if further is not None else ()),
+            *([ONE_PERSON] if record.num_subjects == 1 else []),
+        ),
     )
 
 

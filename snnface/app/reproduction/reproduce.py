@@ -3,6 +3,7 @@
 out/runs/NAME-HASH/                a run (of every fold that was asked for), shared by all tables that show it
 out/PAPER/TABLE/table.json         the table with all numbers
 out/PAPER/TABLE/table.md, .html    the same to read
+out/times.md                       what the runs of all tables in `out` took
 """
 
 import os
@@ -30,6 +31,7 @@ from snnface.app.reproduction.plan import PlannedRun, ReproduceConfig, planned_r
 from snnface.app.reproduction.record import read_record
 from snnface.app.reproduction.runs import make_runs
 from snnface.app.reproduction.table import Table
+from snnface.app.reproduction.times import times
 from snnface.app.run import load_run
 from snnface.config import to_json
 from snnface.files import write_text
@@ -68,10 +70,12 @@ def reproduce(
         cache_dir=cache_dir.resolve(),
         console=console,
     )
-    return tuple(
+    outcomes = tuple(
         _write(table, plans[table.name], out, config=config, cache_dir=cache_dir.resolve(), made=made, console=console)
         for table in tables
     )
+    write_text(out / "times.md", times(out))
+    return outcomes
 
 
 def _write(

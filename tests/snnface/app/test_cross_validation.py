@@ -309,6 +309,24 @@ def test_the_command_names_the_protocol_and_its_numbers(
     assert from_json(Recipe, to_json(recipe)) == recipe
 
 
+def test_the_command_says_how_sure_the_differences_from_trivial_answers_are(
+    result: CrossValidation,
+    out: Path,
+    cache: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = command.Options(recipe=RECIPE, out=out, protocol="folds", cache=cache)
+    monkeypatch.setattr(command, "cross_validate", lambda *arguments, **options: result)
+    monkeypatch.setattr(command, "parse_with_recipe", lambda *arguments, **_: options)
+    command.main([])
+    shown = capsys.readouterr().out
+    _, _, differences = shown.partition("minus trivial answers to the same subjects")
+    gained = result.pooled["model"]["top1"].value - result.pooled["constant"]["top1"].value
+    (row,) = [line for line in differences.splitlines() if "top1 %" in line]
+    assert f"{100 * gained:+.1f} (" in row
+
+
 def test_a_device_that_is_not_there_is_refused(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="no CUDA device that torch can use; choose the device cpu"):

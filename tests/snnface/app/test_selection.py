@@ -84,6 +84,10 @@ def test_the_last_epoch_needs_nobody_to_choose_on(
     assert result.selection == "last"
     print_scores(experiment, {"selection": result})
     assert "4 clips of 2 unseen subjects" in " ".join(capsys.readouterr().out.split())
+    # A result without what its scores are made of is made again.
+    (tmp_path / "statistics.safetensors").unlink()
+    assert evaluate_run(experiment, model, tmp_path) == result
+    assert set(read_statistics(tmp_path)) == {"model", "constant"}
 
 
 def test_what_is_chosen_on_the_test_subjects_says_so(

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from snnface.datasets import ClipSamples, SyntheticFaces, SyntheticFacesConfig, batches
 from snnface.datasets.augmentation import AugmentationConfig, AugmentedSamples, mirrored_classes
+from snnface.datasets.coefficient_samples import Coefficients, CoefficientSamples, CoefficientsConfig
 from snnface.datasets.padding import PaddedSamples
+from snnface.datasets.picture_samples import PictureSamples
 from snnface.errors import ConfigError, DataError
 from snnface.events import Resolution
 from snnface.events.filters import flip_horizontal
+from snnface.events.frames import FrameClip
 from snnface.faces.action_units import ACTION_UNITS
 from snnface.recording import Recording
 from snnface.representations import HistogramConfig, PolarityHistogram
@@ -233,3 +236,75 @@ def test_values_that_are_no_counts_cannot_lose_events() -> None:
 def test_a_config_out_of_range_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         AugmentationConfig(**options)
+
+
+class Filmed:
+    """The synthetic faces with two grey frames beside their events, one at each end of a clip."""
+
+    name, is_synthetic, class_names, clips = FACES.name, True, FACES.class_names, FACES.clips
+
+    def recording(self, recording_id: str) -> Recording:
+        recording = FACES.recording(recording_id)
+        window = next(clip.window for clip in FACES.clips if clip.recording_id == recording_id)
+        size = recording.required_events().resolution
+        shape = (2, size.height, size.width, 1)
+        pixels = np.random.default_rng(len(recording_id)).integers(0, 256, shape, np.uint8)
+        return replace(recording, frames=FrameClip(pixels, np.array([window.start_us, window.end_us - 1])))
+
+
+FILMED = PictureSamples(Filmed(), FACES.clips, PICTURES)
+ENDS = ("picture", "reference_picture")
+
+
+def reconstructed(**options: Any) -> AugmentedSamples:
+    return AugmentedSamples(
+        FILMED, AugmentationConfig(**options), seeds=SeedTree(0), class_names=FACES.class_names, targets=ENDS
+    )
+
+
+def test_pictures_to_be_made_are_mirrored_with_their_events() -> None:
+    plain, flipped = FILMED[0], reconstructed(flip=1.0)[0]
+    assert torch.equal(flipped.inputs, plain.inputs.flip(3))
+    assert set(flipped.targets) == set(ENDS)
+    for name in ENDS:
+        assert torch.equal(flipped.targets[name], plain.targets[name].flip(2))
+        assert not torch.equal(flipped.targets[name], plain.targets[name])
+
+
+def test_pictures_to_be_made_move_as_far_as_their_events_and_repeat_their_border() -> None:
+    plain, seen = FILMED[1], set()
+    for epoch in range(8):
+        samples = reconstructed(max_shift=2)
+        samples.set_epoch(epoch)
+        moved = samples[1]
+        wide = torch.nn.functional.pad(plain.inputs, (2, 2, 2, 2))
+        ((row, column),) = [
+            (row, column)
+            for row in range(5)
+            for column in range(5)
+            if torch.equal(moved.inputs, wide[:, :, row : row + 16, column : column + 16])
+        ]
+        for name in ENDS:
+            bordered = torch.nn.functional.pad(plain.targets[name], (2, 2, 2, 2), mode="replicate")
+            assert torch.equal(moved.targets[name], bordered[:, row : row + 16, column : column + 16])
+        seen.add((row, column))
+    assert len(seen) > 3
+
+
+def test_a_flip_and_a_shift_leave_the_pictures_of_the_set_as_they_are() -> None:
+    before = {name: FILMED[2].targets[name].clone() for name in ENDS}
+    _ = reconstructed(flip=1.0, max_shift=3)[2]
+    assert all(torch.equal(FILMED[2].targets[name], picture) for name, picture in before.items())
+
+
+@pytest.mark.parametrize("options", [{"max_time_jitter": 1}, {"polarity_swap": 0.5}])
+def test_events_that_would_not_lead_from_picture_to_picture_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"'reference_picture' and 'picture' .* Set max_time_jitter"):
+        reconstructed(**options)
+
+
+def test_coefficients_are_no_pictures() -> None:
+    coefficients = Coefficients(CoefficientsConfig(num_coefficients=4))
+    samples = CoefficientSamples(FACES, FACES.clips, coefficients, num_steps=99)
+    with pytest.raises(ConfigError, match="coefficients of a face are no picture"):
+        AugmentedSamples(samples, AugmentationConfig(flip=0.5), seeds=SeedTree(0), class_names=FACES.class_names)

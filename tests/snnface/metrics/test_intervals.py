@@ -38,9 +38,17 @@ def test_the_interval_of_many_subjects_is_that_of_the_normal_approximation() -> 
 
 
 def test_a_subject_without_labels_is_not_drawn() -> None:
-    statistics = torch.cat([rows([1.0]), torch.zeros(1, 2, dtype=torch.float64)])
-    found = subject_intervals(statistics, share, ["a", "b"], generator=np.random.default_rng(0))
+    statistics = torch.cat([rows([1.0, 1.0]), torch.zeros(1, 2, dtype=torch.float64)])
+    found = subject_intervals(statistics, share, list("abc"), generator=np.random.default_rng(0))
     assert found["share"] == (1.0, 1.0)
+
+
+def test_of_one_subject_there_is_no_interval_however_many_its_clips() -> None:
+    unlabelled = torch.zeros(1, 2, dtype=torch.float64)
+    for statistics, subjects in ((rows([1.0, 0.0]), "aa"), (torch.cat([rows([1.0, 0.0]), unlabelled]), "aab")):
+        assert subject_intervals(statistics, share, list(subjects), generator=np.random.default_rng(0)) == {}
+    one = judged([1.0, 0.0], "aa")
+    assert paired_intervals(one, one, generator=np.random.default_rng(0)) == {}
 
 
 @pytest.mark.parametrize(("count", "subjects"), [(0, []), (2, ["a"])])

@@ -95,6 +95,8 @@ def _numbers(*values: float) -> dict[str, float]:
 
 _CVAE = (
     "the paper's decoder is given no picture to start from; neither is ours, so faces of strangers come out blurred.",
+    "the earlier picture stands among the answers without a network because the spiking network is shown it; the "
+    "autoencoder never is, and is set against the constant and the mean answer alone.",
     "in the test the latent code is 0, the mean of its prior: the paper does not say how it is drawn.",
     "counts of events are shown as log(1 + n), and the divergence weighs 0.005 beside the pixels' squared error: the "
     "paper gives neither.",

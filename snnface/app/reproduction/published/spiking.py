@@ -48,7 +48,7 @@ UNITS_CONVERTED = (
     *_converted("micro-expression-resnet18-counts", shown="counts", answers="units"),
 )
 VALENCE_CONVERTED = (
-    *_converted("valence-arousal-resnet18", shown="TBR", answers="valence, arousal"),
+    *_converted("valence-arousal-resnet18-tbr", shown="TBR", answers="valence, arousal"),
     *_converted("valence-arousal-resnet18-counts", shown="counts", answers="valence, arousal"),
 )
 BOTH = _pair(
@@ -122,8 +122,8 @@ SUMMARY = Table(
         "the spiking network of valence and arousal is shown polarity counts of 33 ms, which a chip can be fed, and "
         "ResNet+Fusion the 8-bit representation of 40 ms.",
         "a converted ResNet18 sees each picture for 8 steps from a fresh state, a held picture of TBR or the events "
-        "that counts are of; its max-pool became an average, and it was tuned to the answers of its ResNet18. Its "
-        "multiply-accumulates are those of the first layer, of a held picture all of them, once.",
+        "that counts are of, and was tuned to the answers of its ResNet18, whose stem has an average pool in place of "
+        "the maximum. Its multiply-accumulates are those of the first layer, of a held picture all of them, once.",
         "the spiking reconstruction is shown a picture of the clip's beginning too, the conditional VAE is not.",
     ),
 )

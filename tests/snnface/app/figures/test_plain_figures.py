@@ -193,6 +193,17 @@ def test_each_component_has_its_map_and_its_name(components: Components) -> None
         component_maps(ProceduralFace.build(0.055).mesh, components)
 
 
+def test_rows_of_maps_fit_a_page(components: Components) -> None:
+    mesh = ProceduralFace.build(0.06).mesh
+    figure = component_maps(mesh, components, chosen=(0, 1) * 5)
+    # Beside its contents a page of 1200 pixels has 935 for a figure.
+    assert figure.layout.width <= 935
+    # Two rows of eight, six of the second empty.
+    assert len(figure.data) == 10
+    places = [figure.get_subplot(row, 8).xaxis.domain for row in (1, 2)]
+    assert places[0] == places[1]
+
+
 def test_faces_stand_beside_what_was_seen_on_one_scale(components: Components) -> None:
     mesh = ProceduralFace.build(0.06).mesh
     opened, closed = np.array([1.0, 0.0]), np.zeros(2)

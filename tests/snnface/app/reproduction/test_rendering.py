@@ -147,6 +147,40 @@ def test_a_difference_that_may_be_nothing_is_not_settled() -> None:
     assert "is better, within the intervals, than" in told[2]
 
 
+def test_of_one_person_nothing_is_settled() -> None:
+    def alone(row: RowOutcome) -> RowOutcome:
+        return replace(row, ours={name: Measure(measure.value) for name, measure in row.ours.items()})
+
+    told = findings(TABLE, replace(OUTCOME, rows=tuple(map(alone, OUTCOME.rows))))
+    assert told[0].endswith("Accuracy 62.5 against 25.0; there are no intervals, so this is not settled.")
+    assert told[2] == (
+        "SNN: Accuracy 62.5 is better, without an interval, than the best trivial predictor (constant, 12.5)."
+    )
+    # What is known exactly needs none.
+    size = Column(metric="parameters", heading="Parameters", better="lower", decimals=0)
+    part = Part(title="Size", columns=(size,), rows=ROWS)
+    claim = Claim(says="spikes are small", better="SNN", worse="CNN", metric="parameters")
+    rows = [
+        replace(row, ours={"parameters": Measure(float(count))})
+        for row, count in zip(OUTCOME.rows, (7, 9), strict=False)
+    ]
+    sizes = findings(replace(TABLE, parts=(part,), claims=(claim,)), replace(OUTCOME, rows=tuple(rows)))
+    assert sizes == ("The paper: spikes are small. So here too: Parameters 7 against 9; the intervals are apart.",)
+
+
+def test_what_a_network_is_never_shown_is_no_measure_of_it() -> None:
+    told_more = {**CONSTANT, "reference": {"top1": Measure(0.9, (0.8, 1.0))}}
+    seeing = replace(OUTCOME.rows[0], trivial=told_more)
+    blind = replace(seeing, unseen=("reference",))
+    assert findings(TABLE, replace(OUTCOME, rows=(seeing, *OUTCOME.rows[1:])))[2] == (
+        "SNN: Accuracy 62.5 is NOT better than the best trivial predictor (reference, 90.0)."
+    )
+    assert findings(TABLE, replace(OUTCOME, rows=(blind, *OUTCOME.rows[1:])))[2] == (
+        "SNN: Accuracy 62.5 is better, outside the intervals, than the best trivial predictor (constant, 12.5). It is "
+        "never shown the reference picture, which alone has 90.0 and is no measure of it."
+    )
+
+
 def test_a_network_that_loses_to_a_constant_is_called_out() -> None:
     lost = replace(OUTCOME.rows[0], ours=measured(0.1, 0.0, 0.2, 0.21))
     told = findings(TABLE, replace(OUTCOME, rows=(lost, *OUTCOME.rows[1:])))
@@ -197,6 +231,13 @@ def test_a_predictor_that_answers_other_clips_has_a_row_of_its_own() -> None:
     other = replace(OUTCOME.rows[1], trivial={"constant": {"top1": Measure(0.25)}})
     (grid,) = grids(TABLE, replace(OUTCOME, rows=(OUTCOME.rows[0], other, OUTCOME.rows[2])))
     assert [row[0] for row in grid.rows[3:]] == ["constant answer", "constant answer, on the clips of CNN"]
+
+
+def test_a_predictor_that_differs_elsewhere_only_stands_once() -> None:
+    more = {"constant": {**CONSTANT["constant"], "ssim": Measure(0.5)}}
+    other = replace(OUTCOME.rows[1], trivial=more)
+    (grid,) = grids(TABLE, replace(OUTCOME, rows=(OUTCOME.rows[0], other, OUTCOME.rows[2])))
+    assert [row[0] for row in grid.rows[3:]] == ["constant answer"]
 
 
 def test_many_metrics_stand_below_each_other() -> None:

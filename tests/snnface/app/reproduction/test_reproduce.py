@@ -40,7 +40,7 @@ SNN = Recipe(
     training=TrainingConfig(num_epochs=1, batch_size=4),
 )
 CNN = replace(SNN, name="tiny-c3d", encoder=C3dConfig(channels=((4,),)), head=MlpHeadConfig())
-ONE_SPLIT = SplitConfig(validation_subjects=1, test_subjects=1)
+ONE_SPLIT = SplitConfig(validation_subjects=1, test_subjects=2)
 RECIPES = {
     recipe.name: recipe
     for full in (SNN, CNN)
@@ -67,6 +67,7 @@ TABLE = Table(
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("snnface.app.reproduction.times.TABLES", {TABLE.name: TABLE})
     monkeypatch.setattr(plan, "recipe_named", RECIPES.__getitem__)
     # Seconds for each clip, and tested where it lives.
     monkeypatch.setattr("snnface.app.deployment.find_lava_python", lambda: None)
@@ -100,7 +101,7 @@ def test_a_table_is_rerun_written_and_not_trained_again(tmp_path: Path, cache: P
     assert snn.trivial["chance"]["top1"].value == 0.5
     assert quoted.ours == {}
     assert outcome.is_synthetic
-    assert "split: Split(validation_subjects 1, test_subjects 1) here" in " ".join(snn.departs)
+    assert "split: Split(validation_subjects 1, test_subjects 2) here" in " ".join(snn.departs)
     assert {name: set(metrics) for name, metrics in snn.pairs.items()} == {"constant": {"top1"}, "3DCNN": {"top1"}}
     (claimed,) = (sentence for sentence in outcome.findings if sentence.startswith("The paper: the SNN is better."))
     assert "difference over the same people" in claimed
@@ -108,6 +109,7 @@ def test_a_table_is_rerun_written_and_not_trained_again(tmp_path: Path, cache: P
     assert from_json(TableOutcome, (folder / "table.json").read_text()) == outcome
     assert "| SNN | 51.000 |" in (folder / "table.md").read_text()
     assert "SNN: confusion action unit." in (folder / "table.html").read_text()
+    assert (tmp_path / "times.md").read_text().splitlines()[-1].startswith("| together | 2 |")
     weights = sorted((tmp_path / "runs").glob("*/fold-00/model.safetensors"))
     assert len(weights) == 2
     before = [path.stat().st_mtime_ns for path in weights]
@@ -117,6 +119,11 @@ def test_a_table_is_rerun_written_and_not_trained_again(tmp_path: Path, cache: P
 
 @pytest.mark.usefixtures("tiny")
 def test_folds_that_are_asked_for_are_run_and_counted(tmp_path: Path, cache: Path) -> None:
+    alone = rerun(tmp_path, cache, folds=(1,))
+    snn = alone.row("SNN")
+    assert snn.ours["top1"].interval is None
+    assert snn.notes[-1] == "one person was tested: there are no intervals, for nothing tells how others differ."
+    assert "there are no intervals, so this is not settled" in alone.findings[0]
     outcome = rerun(tmp_path, cache, folds=(1, 3))
     record = outcome.runs[outcome.row("SNN").run]
     assert (record.folds, record.num_folds, record.num_subjects) == ((1, 3), 4, 2)
