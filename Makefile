@@ -31,12 +31,11 @@ lint: $(VENV)/developed
 # Lava needs Python 3.10; any one on the machine will do.
 lava: $(LAVA)/installed
 
-lava-dl: $(LAVA)/installed
-	$(LAVA)/bin/python $(PIP_INSTALL) -r hardware/lava_worker/requirements-dl.txt
+lava-dl: $(LAVA)/netx-installed
 
-# The referee is wanted, not needed: without a Python 3.10 all else works and says that it was not run.
+# The referees are wanted, not needed: without a Python 3.10 all else works and says that they were not run.
 lava-if-possible:
-	@$(MAKE) --no-print-directory lava || echo "Going on without Lava; the cross-check is reported as not run."
+	@$(MAKE) --no-print-directory lava-dl || echo "Going on without Lava or netx; the cross-check is reported as not run."
 
 # The peers live apart: what they want is not what the project wants.
 bench: $(BENCH)/installed
@@ -90,6 +89,10 @@ $(LAVA)/installed: hardware/lava_worker/requirements.txt
 	if [ -z "$$python" ]; then echo "Lava needs a Python 3.10 (python3.10 on the path, pyenv, or uv); none was found." >&2; exit 1; fi; \
 	"$$python" -m venv $(LAVA)
 	$(LAVA)/bin/python $(PIP_INSTALL) -r hardware/lava_worker/requirements.txt
+	@touch $@
+
+$(LAVA)/netx-installed: $(LAVA)/installed hardware/lava_worker/requirements-dl.txt
+	$(LAVA)/bin/python $(PIP_INSTALL) --no-deps -r hardware/lava_worker/requirements-dl.txt
 	@touch $@
 
 clean:

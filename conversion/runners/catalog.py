@@ -56,11 +56,6 @@ def _opener(tool: str) -> Opener:
     for entry in entry_points(group=GROUP):
         if entry.name == tool:
             return entry.load()
-    if tool == "netx":
-        raise ConfigError(
-            "netx files are neither written nor run yet. Compare the .nir or .json that would be written: "
-            "fixed-point:FILE and lava:FILE run the same integers."
-        )
     raise unknown_name("tool", tool, runner_names())
 
 

@@ -23,6 +23,7 @@ from conversion.graph import (
 )
 from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
 from hardware.backends import FixedPointBackend, LavaBackend, ReferenceBackend, RunResult, find_lava_python
+from hardware.backends.torch_device import TorchFixedPointBackend
 from hardware.random_networks import or_pool, relay_neuron
 from hardware.target import LOIHI2
 from snnface.errors import ConfigError, DataError, ShapeError
@@ -100,6 +101,7 @@ BACKENDS: dict[str, tuple[Any, Callable[[], Any], float]] = {
     "reference": (ReferenceBackend(), float_graph, 1.0),
     "fixed_point": (FixedPointBackend(), integer_graph, 64.0),
     "lava": (LavaBackend(), integer_graph, 64.0),
+    "torch_fixed_point": (TorchFixedPointBackend("cpu"), integer_graph, 64.0),
 }
 EVERY_BACKEND = [pytest.param(name, marks=pytest.mark.lava if name == "lava" else ()) for name in BACKENDS]
 

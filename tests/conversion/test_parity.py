@@ -72,7 +72,6 @@ def test_a_reader_of_the_wrong_step_is_found_by_its_own_name(tmp_path, small_gra
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("netx:g.nir", "netx files are neither written nor run yet"),
         ("snntorhc:g.nir", "unknown tool 'snntorhc'"),
         ("g.txt", "does not say what runs it; write tool:path"),
         ("graph:g.nir.gz", "ends in .nir or .json; got 'g.nir.gz'"),

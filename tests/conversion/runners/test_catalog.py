@@ -32,7 +32,5 @@ def test_tools_of_other_packages_come_from_the_entry_points(monkeypatch, small_g
 def test_an_unknown_tool_gets_its_nearest_name():
     with pytest.raises(ConfigError, match="unknown tool 'nirr'"):
         open_runner("nirr:x.nir")
-    with pytest.raises(ConfigError, match="netx files are neither written nor run yet"):
-        open_runner("netx:x.net")
     with pytest.raises(ConfigError, match="does not say what runs it; write tool:path"):
         open_runner("weights.bin")
