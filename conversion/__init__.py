@@ -17,7 +17,15 @@ from conversion.graph import (
     Synapse,
 )
 from conversion.graph_io import load_graph, save_graph
-from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
+from conversion.integer_graph import (
+    DeltaNeuron,
+    IntegerGraph,
+    IntegerNeuron,
+    IntegerPopulation,
+    SigmaDeltaNeuron,
+    SigmaNeuron,
+    TernaryNeuron,
+)
 from conversion.quantize import QuantizeConfig, Quantized, QuantizedLayer, quantize
 from conversion.spike_comparison import SpikeComparison, compare_spikes, mismatch_summary
 
@@ -25,6 +33,7 @@ __all__ = [
     "INPUT",
     "Connection",
     "Conv2dSynapse",
+    "DeltaNeuron",
     "IntegerGraph",
     "IntegerNeuron",
     "IntegerPopulation",
@@ -35,9 +44,12 @@ __all__ = [
     "Quantized",
     "QuantizedLayer",
     "Readout",
+    "SigmaDeltaNeuron",
+    "SigmaNeuron",
     "SpikeComparison",
     "SpikingGraph",
     "Synapse",
+    "TernaryNeuron",
     "compare_spikes",
     "load_graph",
     "mismatch_summary",

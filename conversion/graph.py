@@ -10,7 +10,7 @@ populations are updated in order, and each sees the spikes of this step.
 
 For population l, per neuron, with I[t] the sum of its connections:
 
-    h[t] = v[t-1] - leak * v[t-1] + I[t]
+    h[t] = v[t-1] - leak * (v[t-1] - rest) + I[t]
     s[t] = 1 where h[t] > threshold (or >=, as `fires_on_equality` says), else 0
     v[t] = 0 where s[t] (reset "zero"),  h[t] - threshold * s[t] (reset "subtract")
     v[0] = initial_voltage
@@ -18,10 +18,10 @@ For population l, per neuron, with I[t] the sum of its connections:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from conversion.neuron import Neuron
 from snnface.errors import ConversionError
 
 __all__ = [
@@ -113,10 +113,19 @@ Synapse = Conv2dSynapse | LinearSynapse
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Weights from one population (or the input) into the population that holds this."""
+    """Weights from one population (or the input) into the population that holds this.
+
+    Attributes:
+        delay: only full matrices of integer graphs: the steps later, 0..63, at which each weight
+            acts, int64 in the shape of the weight; None is no delay.
+        weight_exp: only full matrices of integer graphs: finished sums (of one delay each) are
+            shifted to the left by so many bits, or to the right with floor where it is negative.
+    """
 
     source: str
     synapse: Synapse
+    delay: np.ndarray | None = None
+    weight_exp: int = 0
 
 
 def repeats_weights(inputs: Sequence[Connection], place: int) -> bool:
@@ -124,26 +133,17 @@ def repeats_weights(inputs: Sequence[Connection], place: int) -> bool:
 
     So it is where a sum of spikes is read: conv(a + b) = conv(a) + conv(b).
     """
-    synapse = inputs[place].synapse
-    return any(_has_weights_of(earlier.synapse, synapse) for earlier in inputs[:place])
+    connection = inputs[place]
+    return any(
+        _has_weights_of(earlier.synapse, connection.synapse)
+        and earlier.weight_exp == connection.weight_exp
+        and np.array_equal(_delays(earlier), _delays(connection))
+        for earlier in inputs[:place]
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Neuron:
-    """The neuron model of a population; see the module's equations.
-
-    Attributes:
-        leak: 1/tau in steps; 0 is a plain integrator, 1 has no memory.
-        is_relay: a neuron that only copies spikes (OR-pooling, delay); it is counted as
-            hardware, not as part of the trained network.
-    """
-
-    leak: float
-    threshold: float
-    reset: Literal["zero", "subtract"] = "zero"
-    fires_on_equality: bool = False
-    initial_voltage: float = 0.0
-    is_relay: bool = False
+def _delays(connection: Connection) -> np.ndarray:
+    return np.zeros(1) if connection.delay is None else connection.delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +152,26 @@ class Population:
 
     Attributes:
         shape: (C, H, W) or (N,).
+
+    Raises:
+        ConversionError: if a parameter of the neuron has a shape that does not broadcast to it.
     """
 
     name: str
     shape: tuple[int, ...]
     neuron: Neuron
     inputs: tuple[Connection, ...]
+
+    def __post_init__(self) -> None:
+        for name, values in self.neuron.arrays.items():
+            fits = len(values.shape) == len(self.shape) and all(
+                given in (1, size) for given, size in zip(values.shape, self.shape, strict=True)
+            )
+            if not fits:
+                raise ConversionError(
+                    f"the {name} of population {self.name!r} has the shape {values.shape}; one number, or as many as "
+                    f"broadcast to its {self.shape} neurons, are expected."
+                )
 
     @property
     def num_neurons(self) -> int:
@@ -274,6 +288,11 @@ class SpikingGraph:
                     raise ConversionError(
                         f"population {population.name!r} reads {connection.source!r}, which does not come before it. "
                         "Cycles are not supported."
+                    )
+                if connection.delay is not None or connection.weight_exp:
+                    raise ConversionError(
+                        f"the connection {connection.source!r} -> {population.name!r} has delays or a weight "
+                        "exponent, which only integer graphs can hold. Scale its weights, and add relays for delays."
                     )
                 shape = connection.synapse.output_shape(shapes[connection.source])
                 if shape != population.shape:

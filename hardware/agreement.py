@@ -1,4 +1,4 @@
-"""How far two runs of one network agree: spike for spike, and state for state."""
+"""How far two runs of one network agree: spike for spike (or message for message), and state for state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +17,14 @@ class RunAgreement:
 
     Attributes:
         spikes: every population that the first run kept.
-        differing_states: per population, neurons and samples whose final v differs, or final u
-            where both runs have it.
+        differing_messages: per population, bins (step, sample, neuron) whose messages differ; for
+            binary spikes the differing bins of `spikes`.
+        differing_states: per population, neurons and samples whose final v differs, or final u or
+            any further state where both runs have it.
     """
 
     spikes: tuple[SpikeComparison, ...]
+    differing_messages: Mapping[str, int]
     differing_states: Mapping[str, int]
 
     @property
@@ -31,7 +34,7 @@ class RunAgreement:
 
     @property
     def num_differing_spikes(self) -> int:
-        return sum(population.num_differing for population in self.spikes)
+        return sum(self.differing_messages.values())
 
     @property
     def num_differing_states(self) -> int:
@@ -50,11 +53,15 @@ def agreement(first: RunResult, second: RunResult) -> RunAgreement:
         ShapeError: if the runs have different steps, samples or shapes.
     """
     comparisons = compare_spikes(first.spikes, second.spikes)
-    return RunAgreement(comparisons, {name: _differing_states(first, second, name) for name in first.voltage})
+    messages = {name: int(np.count_nonzero(train != second.spikes[name])) for name, train in first.spikes.items()}
+    return RunAgreement(comparisons, messages, {name: _differing_states(first, second, name) for name in first.voltage})
 
 
 def _differing_states(first: RunResult, second: RunResult, name: str) -> int:
     differs = first.voltage[name] != second.voltage[name]
     if name in first.current and name in second.current:
         differs = differs | (first.current[name] != second.current[name])
+    others = first.other_states.get(name, {}), second.other_states.get(name, {})
+    for state in others[0].keys() & others[1].keys():
+        differs = differs | (others[0][state] != others[1][state])
     return int(np.count_nonzero(differs))

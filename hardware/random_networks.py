@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 
 from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Readout, Synapse
-from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
+from conversion.integer_graph import ChipNeuron, IntegerGraph, IntegerNeuron, IntegerPopulation
 from snnface.seeding import SeedTree
 
-__all__ = ["RandomNetwork", "or_pool", "random_network", "relay_neuron"]
+__all__ = ["NetworkBuilder", "RandomNetwork", "or_pool", "random_network", "relay_neuron"]
 
 RELAY_WEIGHT = 64
 
@@ -40,7 +40,7 @@ def random_network(seed: int, *, limits: Literal["strict", "lava"] = "strict") -
         limits: "strict" keeps every number within the chip's bits; "lava" goes beyond them,
             as only mode "lava" of the backends allows.
     """
-    return _Builder(SeedTree(seed).numpy("network", limits), beyond_bits=limits == "lava").network()
+    return NetworkBuilder(SeedTree(seed).numpy("network", limits), beyond_bits=limits == "lava").network()
 
 
 def relay_neuron() -> IntegerNeuron:
@@ -55,12 +55,22 @@ def or_pool(channels: int, size: int = 2) -> Conv2dSynapse:
     return Conv2dSynapse(weight, stride=(size, size), groups=channels)
 
 
-class _Builder:
+class NetworkBuilder:
     """Draws one network, population after population."""
 
-    def __init__(self, generator: np.random.Generator, *, beyond_bits: bool) -> None:
+    def __init__(
+        self,
+        generator: np.random.Generator,
+        *,
+        beyond_bits: bool,
+        num_steps: tuple[int, int] = (6, 24),
+        num_samples: tuple[int, int] = (1, 4),
+        num_blocks: tuple[int, int] = (1, 4),
+    ) -> None:
         self.draw = generator
         self.beyond_bits = beyond_bits
+        self.sizes = num_steps, num_samples
+        self.num_blocks = num_blocks
         self.is_overloaded = bool(generator.random() < 0.4)
         self.input_bits = int(generator.choice([0, 8] if self.is_overloaded else [0, 0, 1, 3, 8]))
         is_map = generator.random() < 0.8
@@ -69,9 +79,9 @@ class _Builder:
         self.populations: list[IntegerPopulation] = []
 
     def network(self) -> RandomNetwork:
-        for _ in range(self.draw.integers(1, 4)):
+        for _ in range(self.draw.integers(*self.num_blocks)):
             self._add_block()
-        steps, batch = self._sizes((6, 24), (1, 4))
+        steps, batch = self._sizes(*self.sizes)
         largest = (1 << self.input_bits) - 1 if self.input_bits else 1
         fires = self.draw.random((steps, batch, *self.input_shape)) < self.rate
         spikes = fires * self.draw.integers(1, largest + 1, size=fires.shape)
@@ -87,32 +97,30 @@ class _Builder:
         if kind == "dense" or len(shape) == 1:
             self._add_dense(source, shape)
         elif kind == "pool" and min(shape[1:]) >= 2 and source != INPUT:
-            self._add(source, or_pool(shape[0]), relay_neuron())
+            self._add(Connection(source, or_pool(shape[0])), relay_neuron())
         elif kind == "residual":
             self._add_residual(source, shape)
         else:
-            self._add(source, self._convolution(shape))
+            self._add(Connection(source, self._convolution(shape)))
 
     def _add_dense(self, source: str, shape: tuple[int, ...]) -> None:
         num_inputs = int(np.prod(shape))
-        self._add(source, LinearSynapse(self._weights(int(self.draw.integers(1, 40)), num_inputs)))
+        self._add(Connection(source, LinearSynapse(self._weights(int(self.draw.integers(1, 40)), num_inputs))))
 
     def _add_residual(self, source: str, shape: tuple[int, ...]) -> None:
         """conv - neuron - conv beside 1x1 - relay - 1x1: both paths have two connections."""
         channels = shape[0]
         identity = Conv2dSynapse(RELAY_WEIGHT * np.eye(channels, dtype=np.int64)[:, :, None, None])
         same = [Conv2dSynapse(self._weights(channels, channels, 3, 3), padding=(1, 1)) for _ in range(2)]
-        skipped = self._add(source, identity, relay_neuron())
-        inner = self._add(source, same[0])
-        self._add(inner, same[1], also=Connection(skipped, identity))
+        skipped = self._add(Connection(source, identity), relay_neuron())
+        inner = self._add(Connection(source, same[0]))
+        self._add(Connection(inner, same[1]), also=Connection(skipped, identity))
 
-    def _add(
-        self, source: str, synapse: Synapse, neuron: IntegerNeuron | None = None, also: Connection | None = None
-    ) -> str:
-        name = f"p{len(self.populations)}"
-        inputs = (Connection(source, synapse), *([also] if also else []))
-        shape = synapse.output_shape(self.input_shape if source == INPUT else self._shape_of(source))
-        neuron = neuron or self._neuron(synapse, shape, source)
+    def _add(self, first: Connection, neuron: ChipNeuron | None = None, also: Connection | None = None) -> str:
+        name, source = f"p{len(self.populations)}", first.source
+        shape = first.synapse.output_shape(self.input_shape if source == INPUT else self._shape_of(source))
+        neuron = neuron or self._neuron(first.synapse, shape, source)
+        inputs = (first, *([also] if also else []))
         self.populations.append(IntegerPopulation(name, shape, neuron, inputs))
         return name
 
@@ -149,7 +157,7 @@ class _Builder:
         # Without a positive one among them, weights are of one sign and end at -255.
         return np.maximum(weight, -256 if weight.max() > 0 else -255)
 
-    def _neuron(self, synapse: Synapse, shape: tuple[int, ...], source: str) -> IntegerNeuron:
+    def _neuron(self, synapse: Synapse, shape: tuple[int, ...], source: str) -> ChipNeuron:
         """Leaks and biases of all sizes, and a threshold that what arrives may reach."""
         du = self._decay(often=int(self.draw.integers(0, 8)) if self.is_overloaded else 4095, seldom=0)
         dv = self._decay(often=int(self.draw.integers(0, 4096)), seldom=4095)

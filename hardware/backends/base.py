@@ -22,14 +22,20 @@ class RunResult:
     is its answer to step t of the input, whatever latency the backend really has.
 
     Attributes:
-        spikes: uint8 [T, B, *shape], for the populations that were asked for.
-        num_spikes: total per population, over all steps and samples, always all populations.
-        voltage: v after the last step, [B, *shape]; int64 on integer backends.
-        current: u after the last step, [B, *shape]; empty on float backends.
+        spikes: uint8 [T, B, *shape], for the populations that were asked for; int32 where a
+            population sends messages other than 0 and 1 (ternary and sigma-delta neurons).
+        num_spikes: total of non-zero messages per population, over all steps and samples, always
+            all populations.
+        voltage: v after the last step, [B, *shape]; int64 on integer backends. For sigma-delta
+            neurons and delta encoders the last activation.
+        current: u after the last step, [B, *shape]; empty on float backends. For sigma-delta
+            neurons sigma.
         answers: the readout, float64 [B, K], or [T, B, K] where it answers at every step.
-        num_folds: how often u left its 24 bits, per population (a scaling error).
+        num_folds: how often u (or sigma) left its 24 bits, per population (a scaling error).
         num_saturations: how often v stopped at its limit, per population (likewise).
         seconds: wall time of the simulation; never the latency of hardware.
+        other_states: further states after the last step by population and name: the residue and
+            the error of sigma-delta neurons and delta encoders.
     """
 
     spikes: Mapping[str, np.ndarray]
@@ -40,6 +46,7 @@ class RunResult:
     num_folds: Mapping[str, int] = field(default_factory=dict)
     num_saturations: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    other_states: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -15,21 +15,19 @@ from typing import get_args
 import numpy as np
 
 from conversion.graph import INPUT
-from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
+from conversion.integer_graph import IntegerGraph
 from hardware.backends.base import RunResult
-from hardware.backends.input_spikes import kept_populations, max_message, require_spikes
+from hardware.backends.compiled_population import CompiledPopulation, compiled_population, neurons_in_order
+from hardware.backends.input_spikes import kept_populations, require_spikes
 from hardware.backends.loihi_limits import LimitMode, prepared_graph
-from hardware.backends.loihi_neuron import LifState, Overflow, lif_run, lif_run_by_definition, state_bias
-from hardware.backends.spike_sums import SpikeSums, channels_first, channels_last, spike_sums
+from hardware.backends.neuron_run import NeuronRun, Overflow
+from hardware.backends.spike_sums import channels_first
 from hardware.backends.spike_train import SpikeTrain
 from hardware.placement import PipelineSchedule, pipeline_schedule
 from hardware.target import HardwareTarget
-from snnface.errors import ConfigError, PrecisionError
+from snnface.errors import ConfigError
 
-__all__ = ["CompiledPopulation", "FixedPointBackend", "FixedPointConfig", "FixedPointProgram"]
-
-# Sums of one piece of time stay in the cache: at most this many, but at least one step.
-SUMS_AT_ONCE = 1 << 18
+__all__ = ["FixedPointBackend", "FixedPointConfig", "FixedPointProgram"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,24 +52,6 @@ class FixedPointConfig:
             )
         if self.num_threads is not None and self.num_threads < 1:
             raise ConfigError(f"num_threads must be at least 1, or None for every core; got {self.num_threads}.")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CompiledPopulation:
-    """A population with its weights laid out for fast sums, and its bias for every neuron.
-
-    Attributes:
-        bias: in units of v, int32 [N], neurons numbered channels-last.
-        inputs: the source and the sums of each connection.
-        fits_bits: the fast loop may run it; otherwise (mode "lava" only) the definition does.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    neuron: IntegerNeuron
-    bias: np.ndarray
-    inputs: tuple[tuple[str, SpikeSums], ...]
-    fits_bits: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +88,10 @@ class FixedPointBackend:
         """
         schedule = pipeline_schedule(graph)
         prepared = prepared_graph(graph, target, self.config.mode)
-        populations = tuple(_compiled(prepared.graph, population) for population in prepared.graph.populations)
+        populations = tuple(
+            compiled_population(prepared.graph, population, self.config.overflow)
+            for population in prepared.graph.populations
+        )
         return FixedPointProgram(graph, schedule, populations, prepared.num_altered_weights)
 
     def run(self, program: FixedPointProgram, spikes: np.ndarray, *, keep: tuple[str, ...] | None = None) -> RunResult:
@@ -123,6 +106,7 @@ class FixedPointBackend:
 
         Raises:
             ShapeError, DataError, PrecisionError: if the spikes do not fit.
+            PrecisionError: if graded messages could make a sum leave 32 bits; names the population.
             ConfigError: if `keep` names an unknown population.
         """
         graph = program.graph
@@ -132,35 +116,16 @@ class FixedPointBackend:
         results = _Results(graph, kept, num_steps=len(spikes), batch=spikes.shape[1])
 
         def run_sample(sample: int) -> None:
-            trains = {INPUT: SpikeTrain.from_dense(_flat(spikes[:, sample], graph.input_shape))}
+            trains = {INPUT: SpikeTrain.from_dense(neurons_in_order(spikes[:, sample], graph.input_shape))}
             for population in program.populations:
-                trains[population.name] = self._run_population(population, trains, results, sample)
+                run = population.run(trains, num_steps=len(spikes))
+                trains[population.name] = run.spikes
+                results.add_population(population.name, sample, run)
             results.add_answer(sample, trains[graph.readout.source])
 
         with ThreadPoolExecutor(max_workers=self.config.num_threads or _usable_cores()) as pool:
             list(pool.map(run_sample, range(spikes.shape[1])))
         return results.finished(seconds=time.perf_counter() - start)
-
-    def _run_population(
-        self, population: CompiledPopulation, trains: Mapping[str, SpikeTrain], results: "_Results", sample: int
-    ) -> SpikeTrain:
-        """One population through all steps of one sample, piece by piece."""
-        num_steps, num_neurons = results.num_steps, len(population.bias)
-        piece = max(1, SUMS_AT_ONCE // num_neurons)
-        advance = lif_run if population.fits_bits else lif_run_by_definition
-        state, parts = LifState.zero(num_neurons), []
-        for first in range(0, num_steps, piece):
-            sums = np.zeros((min(piece, num_steps - first), num_neurons), dtype=np.int32)
-            for source, connection in population.inputs:
-                connection.add_to(sums, trains[source], first)
-            run = advance(sums, state, neuron=population.neuron, bias=population.bias, overflow=self.config.overflow)
-            state = run.state
-            parts.append(run.spikes)
-            results.num_folds[population.name][sample] += run.num_folds
-            results.num_saturations[population.name][sample] += run.num_saturations
-        train = SpikeTrain.joined(parts)
-        results.add_population(population.name, sample, train, state)
-        return train
 
 
 class _Results:
@@ -170,9 +135,14 @@ class _Results:
         shapes = {population.name: population.shape for population in graph.populations}
         self.graph = graph
         self.num_steps = num_steps
-        self.spikes = {name: np.zeros((num_steps, batch, *shapes[name]), dtype=np.uint8) for name in kept}
-        self.voltage = {name: np.zeros((batch, *shape), dtype=np.int64) for name, shape in shapes.items()}
-        self.current = {name: np.zeros((batch, *shape), dtype=np.int64) for name, shape in shapes.items()}
+        self.spikes = {
+            name: np.zeros((num_steps, batch, *shapes[name]), dtype=np.uint8 if graph.is_binary(name) else np.int32)
+            for name in kept
+        }
+        self.voltage, self.current = (
+            {name: np.zeros((batch, *shape), dtype=np.int64) for name, shape in shapes.items()} for _ in range(2)
+        )
+        self.others: dict[str, dict[str, np.ndarray]] = {name: {} for name in shapes}
         self.num_spikes, self.num_folds, self.num_saturations = (
             {name: np.zeros(batch, dtype=np.int64) for name in shapes} for _ in range(3)
         )
@@ -181,14 +151,19 @@ class _Results:
             (num_steps if graph.readout.keeps_steps else 1, batch, *graph.shape_of(graph.readout.source))
         )
 
-    def add_population(self, name: str, sample: int, train: SpikeTrain, state: LifState) -> None:
-        shape = self.voltage[name].shape[1:]
-        self.voltage[name][sample] = channels_first(state.voltage, shape)
-        self.current[name][sample] = channels_first(state.current, shape)
+    def add_population(self, name: str, sample: int, run: NeuronRun) -> None:
+        shape, train = self.voltage[name].shape[1:], run.spikes
+        self.voltage[name][sample] = channels_first(run.state.voltage, shape)
+        self.current[name][sample] = channels_first(run.state.current, shape)
+        for state, values in run.state.others.items():
+            table = self.others[name].setdefault(state, np.zeros_like(self.voltage[name]))
+            table[sample] = channels_first(values, shape)
         self.num_spikes[name][sample] = train.num_spikes
+        self.num_folds[name][sample] = run.num_folds
+        self.num_saturations[name][sample] = run.num_saturations
         if name in self.spikes:
-            raster = np.zeros((train.num_steps, train.num_neurons), dtype=np.uint8)
-            raster[train.steps(), train.index] = 1
+            raster = np.zeros((train.num_steps, train.num_neurons), dtype=self.spikes[name].dtype)
+            raster[train.steps(), train.index] = train.value
             self.spikes[name][:, sample] = channels_first(raster, shape)
 
     def add_answer(self, sample: int, train: SpikeTrain) -> None:
@@ -202,33 +177,11 @@ class _Results:
             voltage=self.voltage,
             current=self.current,
             answers=self.graph.readout(self.read),
+            other_states={name: states for name, states in self.others.items() if states},
             num_folds=_totals(self.num_folds),
             num_saturations=_totals(self.num_saturations),
             seconds=seconds,
         )
-
-
-def _compiled(graph: IntegerGraph, population: IntegerPopulation) -> CompiledPopulation:
-    inputs = []
-    for connection in population.inputs:
-        message = max_message(graph.input_bits) if connection.source == INPUT else 1
-        sums = spike_sums(connection.synapse, graph.shape_of(connection.source), message)
-        inputs.append((connection.source, sums))
-    try:
-        population.neuron.check(population.name)
-        fits_bits = True
-    except PrecisionError:
-        fits_bits = False
-    bias = _flat(state_bias(population.neuron, population.shape)[None], population.shape)[0]
-    return CompiledPopulation(
-        population.name, population.shape, population.neuron, bias.astype(np.int32), tuple(inputs), fits_bits
-    )
-
-
-def _flat(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """[T, *shape] -> [T, N] in the numbering of `spike_sums`."""
-    axes = (0, *(1 + axis for axis in channels_last(shape)))
-    return np.ascontiguousarray(array.transpose(axes)).reshape(len(array), -1)
 
 
 def _totals(counts: Mapping[str, np.ndarray]) -> dict[str, int]:

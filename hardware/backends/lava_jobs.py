@@ -5,30 +5,30 @@ describes them). One call runs many jobs, because starting Lava takes seconds. E
 differs between Lava's layouts and the project's is turned around here.
 """
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32, Integer, UInt8
+from jaxtyping import Int32, Integer
 
-from conversion.graph import INPUT, Conv2dSynapse, Synapse
-from conversion.integer_graph import IntegerGraph, IntegerNeuron
+from conversion.graph import Conv2dSynapse, Synapse
+from conversion.integer_graph import ChipNeuron, IntegerGraph
+from hardware.backends.lava_neurons import lava_neuron, lava_states
+from hardware.backends.loihi_synapse import is_mostly_zero
+from hardware.backends.neuron_run import PeriodicReset
+from hardware.backends.worker_process import WORKERS, run_worker
 from hardware.placement import pipeline_schedule
-from snnface.errors import HardwareError
 
 __all__ = ["LavaInput", "LavaJob", "LavaOutcome", "LavaPopulation", "lava_job", "run_lava_jobs"]
 
-WORKER = Path(__file__).resolve().parents[1] / "lava_worker" / "worker.py"
+NEVER = PeriodicReset(interval=1 << 30, offset=0)
+"""A reset that no run reaches."""
 
-NEVER = 1 << 30
-"""A reset interval that no run reaches."""
+GRADED_BITS = 24
+"""What Lava is told of messages that are not 0 or 1; any number above 0 makes it use their values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +41,8 @@ class LavaInput:
         source_shape: (C, H, W) or (N,).
         message_bits: 0 for binary spikes.
         weight_bits, weight_exp: of a full matrix; Lava ignores them in convolutions.
+        delay: of each weight of a full matrix, or None.
+        clearing: before which steps what delays still hold back is forgotten.
     """
 
     source: int | None
@@ -49,24 +51,25 @@ class LavaInput:
     message_bits: int = 0
     weight_bits: int = 8
     weight_exp: int = 0
+    delay: np.ndarray | None = None
+    clearing: PeriodicReset = NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LavaPopulation:
-    """One population of LIFReset neurons.
+    """One population.
 
     Attributes:
         first_step: the step, from 1, at which recording starts.
-        reset_interval, reset_offset: u = v = 0 before steps t = offset (mod interval).
+        reset: when all its states become 0.
     """
 
     name: str
     shape: tuple[int, ...]
-    neuron: IntegerNeuron
+    neuron: ChipNeuron
     inputs: tuple[LavaInput, ...]
     first_step: int
-    reset_interval: int = NEVER
-    reset_offset: int = 0
+    reset: PeriodicReset = NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,15 +97,18 @@ class LavaOutcome:
     """What one job gave, by population name.
 
     Attributes:
-        spikes: uint8 [num_recorded, *shape].
-        current, voltage: int32 [num_recorded / state_every, *shape].
+        spikes: uint8 [num_recorded, *shape] of LIF neurons, int32 of others.
+        current, voltage: int32 [num_recorded / state_every, *shape]; what they are of neurons other
+            than LIF, `neuron_run.NeuronState` says.
+        others: further states of a population, by name.
         build_seconds, run_seconds: wall time to start Lava's processes, and to run them.
         versions: of Python, Lava and what it stands on.
     """
 
-    spikes: Mapping[str, UInt8[np.ndarray, "T *shape"]]
+    spikes: Mapping[str, Integer[np.ndarray, "T *shape"]]
     current: Mapping[str, Int32[np.ndarray, "S *shape"]]
     voltage: Mapping[str, Int32[np.ndarray, "S *shape"]]
+    others: Mapping[str, Mapping[str, Int32[np.ndarray, "S *shape"]]]
     build_seconds: float
     run_seconds: float
     versions: Mapping[str, str]
@@ -124,6 +130,10 @@ def lava_job(graph: IntegerGraph, spikes: np.ndarray, *, weight_bits: int = 8) -
     schedule = pipeline_schedule(graph)
     steps, batch = spikes.shape[:2]
     place = {population.name: number for number, population in enumerate(graph.populations)}
+
+    def reset_of(name: str) -> PeriodicReset:
+        return PeriodicReset(steps, schedule.reset_offset(name))
+
     populations = tuple(
         LavaPopulation(
             name=population.name,
@@ -134,14 +144,16 @@ def lava_job(graph: IntegerGraph, spikes: np.ndarray, *, weight_bits: int = 8) -
                     source=place.get(connection.source),
                     synapse=connection.synapse,
                     source_shape=graph.shape_of(connection.source),
-                    message_bits=graph.input_bits if connection.source == INPUT else 0,
+                    message_bits=0 if graph.is_binary(connection.source) else GRADED_BITS,
                     weight_bits=weight_bits,
+                    weight_exp=connection.weight_exp,
+                    delay=connection.delay,
+                    clearing=reset_of(connection.source),
                 )
                 for connection in population.inputs
             ),
             first_step=schedule.latency[population.name] + 1,
-            reset_interval=steps,
-            reset_offset=schedule.reset_offset(population.name),
+            reset=reset_of(population.name),
         )
         for population in graph.populations
     )
@@ -149,61 +161,32 @@ def lava_job(graph: IntegerGraph, spikes: np.ndarray, *, weight_bits: int = 8) -
     return LavaJob(source=stream, populations=populations, num_recorded=batch * steps, state_every=steps)
 
 
-def run_lava_jobs(jobs: Sequence[LavaJob], *, python: Path, timeout_s: float) -> list[LavaOutcome]:
+def run_lava_jobs(
+    jobs: Sequence[LavaJob], *, python: Path, timeout_s: float, in_threads: bool = False
+) -> list[LavaOutcome]:
     """Run jobs one after the other in one worker.
 
     Args:
         python: the interpreter of Lava's environment.
         timeout_s: for all of them together.
+        in_threads: see `LavaConfig`.
 
     Raises:
         HardwareError: if the worker fails or takes too long; carries the end of its messages.
     """
-    with tempfile.TemporaryDirectory(prefix="snnface-lava-") as folder:
-        arrays: dict[str, np.ndarray] = {}
+    with tempfile.TemporaryDirectory(prefix="snnface-lava-") as name:
+        folder, arrays = Path(name), dict[str, np.ndarray]()
         described = [_described(job, f"job{number}", arrays) for number, job in enumerate(jobs)]
-        np.savez(Path(folder, "arrays.npz"), allow_pickle=False, **arrays)
-        Path(folder, "manifest.json").write_text(json.dumps({"jobs": described}), encoding="utf-8")
-        _run_worker(python, folder, timeout_s)
-        results = json.loads(Path(folder, "results.json").read_text(encoding="utf-8"))
+        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
+        manifest = {"in_threads": in_threads, "jobs": described}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        remedy = "Make its environment anew (rm -r .venv-lava; make lava)."
+        run_worker(WORKERS / "worker.py", folder, python=python, timeout_s=timeout_s, remedy=remedy)
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         return [
-            _outcome(Path(folder), number, job, times, results["versions"])
+            _outcome(folder, number, job, times, results["versions"])
             for number, (job, times) in enumerate(zip(jobs, results["jobs"], strict=True))
         ]
-
-
-def _run_worker(python: Path, folder: str, timeout_s: float) -> None:
-    # In a session of its own: Lava forks one process per layer, and when one of them dies the
-    # others wait for ever, so that all have to be ended together.
-    messages = Path(folder, "messages.txt")
-    with (
-        messages.open("wb") as file,
-        subprocess.Popen(
-            [str(python), str(WORKER), folder], stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        ) as process,
-    ):
-        try:
-            status = process.wait(timeout=timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise HardwareError(
-                f"Lava did not finish within {timeout_s:g} s. Give it fewer samples, or a longer timeout_s. "
-                f"Its last messages: {_tail(messages)}"
-            ) from error
-        finally:
-            if process.returncode != 0:  # failed, or still running
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-    if status != 0 or not Path(folder, "results.json").exists():
-        raise HardwareError(
-            f"the Lava worker failed (exit status {status}); its last message: {_tail(messages)}. "
-            "Make its environment anew (rm -r .venv-lava; make lava)."
-        )
-
-
-def _tail(messages: Path) -> str:
-    """The last line that is not empty: of a traceback, the one that names the error."""
-    lines = messages.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip()[-500:] for line in reversed(lines) if line.strip()), "none")
 
 
 def _described(job: LavaJob, key: str, arrays: dict[str, np.ndarray]) -> dict[str, object]:
@@ -211,18 +194,21 @@ def _described(job: LavaJob, key: str, arrays: dict[str, np.ndarray]) -> dict[st
     arrays[f"{key}_source"] = np.moveaxis(_to_lava(job.source), 0, -1).astype(np.int32)
     populations = []
     for place, population in enumerate(job.populations):
-        stem, neuron = f"{key}_{place}", population.neuron
-        bias = np.broadcast_to(neuron.bias_mant, population.shape)
-        arrays[f"{stem}_bias"] = _to_lava(bias[None])[0].astype(np.int32)
+        stem, neuron = f"{key}_{place}", lava_neuron(population.neuron)
+        keys = {}
+        for name, values in neuron.arrays.items():
+            keys[name] = f"{stem}_{name}"
+            arrays[keys[name]] = _to_lava(np.broadcast_to(values, population.shape)[None])[0].astype(np.int32)
         inputs = [_wire(wire, f"{stem}_{number}", arrays) for number, wire in enumerate(population.inputs)]
         populations.append(
             {
                 "name": population.name,
                 "shape": population.shape[::-1],
-                **{name: int(getattr(neuron, name)) for name in ("du", "dv", "vth", "bias_exp")},
-                "bias_mant": f"{stem}_bias",
-                "reset_interval": population.reset_interval,
-                "reset_offset": population.reset_offset,
+                "kind": neuron.kind,
+                "parameters": neuron.parameters,
+                "arrays": keys,
+                "states": neuron.states,
+                **_period(population.reset),
                 "first_step": population.first_step,
                 "num_recorded": job.num_recorded,
                 "state_every": job.state_every,
@@ -243,23 +229,40 @@ def _wire(wire: LavaInput, key: str, arrays: dict[str, np.ndarray]) -> dict[str,
         arrays[key] = weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1).astype(np.int32)
         geometry = {name: getattr(wire.synapse, name)[::-1] for name in ("stride", "padding", "dilation")}
         return {**entry, "kind": "conv", "weight": key, "groups": wire.synapse.groups, **geometry}
-    columns = weight.reshape(len(weight), *wire.source_shape)
-    arrays[key] = _to_lava(columns).reshape(len(weight), -1).astype(np.int32)
-    bits = {"weight_bits": wire.weight_bits, "weight_exp": wire.weight_exp}
-    return {**entry, "kind": "dense", "weight": key, **bits}
+    arrays[key] = _columns_to_lava(weight, wire.source_shape)
+    entry |= {"weight": key, "weight_bits": wire.weight_bits, "weight_exp": wire.weight_exp, "delay": None}
+    if wire.delay is not None and wire.delay.any():
+        entry["delay"] = f"{key}_delay"
+        arrays[f"{key}_delay"] = _columns_to_lava(wire.delay, wire.source_shape)
+    return {**entry, "kind": "sparse" if is_mostly_zero(weight) else "dense", **_period(wire.clearing)}
+
+
+def _period(reset: PeriodicReset) -> dict[str, int]:
+    return {"reset_interval": reset.interval, "reset_offset": reset.offset}
 
 
 def _outcome(
     folder: Path, number: int, job: LavaJob, times: Mapping[str, float], versions: Mapping[str, str]
 ) -> LavaOutcome:
-    read: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "u": {}, "v": {}}
+    spikes: dict[str, np.ndarray] = {}
+    current: dict[str, np.ndarray] = {}
+    voltage: dict[str, np.ndarray] = {}
+    others: dict[str, dict[str, np.ndarray]] = {}
     for place, population in enumerate(job.populations):
-        for kind, arrays in read.items():
-            array = np.load(folder / f"{number}_{place}_{kind}.npy", allow_pickle=False)
-            arrays[population.name] = _to_lava(array)  # reversing the axes is its own inverse
-    return LavaOutcome(
-        read["spikes"], read["u"], read["v"], times["build_seconds"], times["run_seconds"], dict(versions)
-    )
+        read = {
+            name: _to_lava(np.load(folder / f"{number}_{place}_{name}.npy", allow_pickle=False))
+            for name in ("spikes", *lava_neuron(population.neuron).states)
+        }  # reversing the axes is its own inverse
+        spikes[population.name] = read.pop("spikes")
+        current[population.name], voltage[population.name], others[population.name] = lava_states(read)
+    seconds = times["build_seconds"], times["run_seconds"]
+    return LavaOutcome(spikes, current, voltage, others, *seconds, dict(versions))
+
+
+def _columns_to_lava(matrix: np.ndarray, source_shape: tuple[int, ...]) -> np.ndarray:
+    """[O, C H W] with the columns in Lava's order (W, H, C)."""
+    columns = matrix.reshape(len(matrix), *source_shape)
+    return _to_lava(columns).reshape(len(matrix), -1).astype(np.int32)
 
 
 def _to_lava(array: np.ndarray) -> np.ndarray:

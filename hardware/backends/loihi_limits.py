@@ -6,9 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from conversion.graph import INPUT, Connection, LinearSynapse
-from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
-from hardware.backends.input_spikes import max_message
+from conversion.graph import Connection, LinearSynapse
+from conversion.integer_graph import (
+    ChipNeuron,
+    DeltaNeuron,
+    IntegerGraph,
+    IntegerNeuron,
+    IntegerPopulation,
+    SigmaDeltaNeuron,
+    TernaryNeuron,
+)
 from hardware.backends.loihi_synapse import largest_sum, prepared_weight, sign_mode_of
 from hardware.target import HardwareTarget
 from snnface.errors import ConversionError, HardwareError, PrecisionError
@@ -23,6 +30,9 @@ weights as the chip does. "lava" does what lava-nc 0.10.0 does, for comparisons:
 full matrices are prepared, convolutions use theirs as they are (lava-nc issue 803), and
 thresholds and biases are not checked.
 """
+
+LARGEST_DELAY = 63  # Loihi 2, six bits
+WEIGHT_EXPONENTS = (-8, 7)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,27 +92,39 @@ def _prepared(
         )
     if mode != "lava" or isinstance(synapse, LinearSynapse):
         synapse = replace(synapse, weight=on_chip)
-    message = max_message(graph.input_bits) if connection.source == INPUT else 1
-    if largest_sum(synapse, message) >= 1 << 31:
+    largest = largest_sum(synapse, graph.largest_message(connection.source) or 1) << max(connection.weight_exp, 0)
+    if largest >= 1 << 31:
         raise PrecisionError(
-            f"population {name!r}: sums over the connection from {connection.source!r} could reach "
-            f"{largest_sum(synapse, message)} and leave 32 bits. Use smaller weights or fewer input bits."
+            f"population {name!r}: sums over the connection from {connection.source!r} could reach {largest} and "
+            "leave 32 bits. Use smaller weights or fewer input bits."
         )
     return replace(connection, synapse=synapse), int(altered.size)
 
 
-def _require_neuron(neuron: IntegerNeuron, name: str, mode: LimitMode) -> None:
+def _require_neuron(neuron: ChipNeuron, name: str, mode: LimitMode) -> None:
     """Check the neuron's numbers; in mode "lava" only what Lava's own arrays can hold."""
     if mode != "lava":
         neuron.check(name)
-        return
-    replace(neuron, vth=0, bias_mant=np.zeros((), dtype=np.int64), bias_exp=0).check(name)
+    elif isinstance(neuron, IntegerNeuron | TernaryNeuron):
+        _require_lava_lif(neuron, name)
+    elif isinstance(neuron, DeltaNeuron | SigmaDeltaNeuron):
+        numbers = [neuron.vth, *(neuron.bias.ravel() if isinstance(neuron, SigmaDeltaNeuron) else ())]
+        if neuron.exponent < 0 or max(abs(int(number)) for number in numbers) << neuron.exponent >= 1 << 31:
+            raise PrecisionError(
+                f"population {name!r}: even Lava holds vth and bias, shifted by spike_exp + state_exp = "
+                f"{neuron.exponent}, only in 32 bits. Use a smaller scale."
+            )
+
+
+def _require_lava_lif(neuron: IntegerNeuron | TernaryNeuron, name: str) -> None:
+    IntegerNeuron(neuron.du, neuron.dv, 0, np.zeros((), dtype=np.int64)).check(name)
+    thresholds = [neuron.vth] if isinstance(neuron, IntegerNeuron) else [neuron.vth_low, neuron.vth_high]
     mantissa = neuron.bias_mant
     outside = mantissa.size and (mantissa.min() < -(1 << 15) or mantissa.max() >= 1 << 15)
-    if outside or not -(1 << 25) <= neuron.vth < 1 << 25 or not -15 <= neuron.bias_exp <= 15:
+    if outside or max(map(abs, thresholds)) >= 1 << 25 or not -15 <= neuron.bias_exp <= 15:
         raise PrecisionError(
             f"population {name!r}: even Lava holds vth only below 2^25, bias_mant in 16 bits, bias_exp in -15..15; "
-            f"got {neuron.vth}, up to {np.abs(mantissa).max(initial=0)}, {neuron.bias_exp}. Use a smaller scale."
+            f"got {thresholds}, up to {np.abs(mantissa).max(initial=0)}, {neuron.bias_exp}. Use a smaller scale."
         )
 
 
@@ -114,12 +136,42 @@ def _require_shapes(graph: IntegerGraph, population: IntegerPopulation, connecti
             f"population {name!r}: the connection from {connection.source!r} must have integer weights and no bias "
             f"of its own; it has {synapse.weight.dtype} weights. Quantise the graph first."
         )
+    _require_delays(connection, name)
     try:
         shape = synapse.output_shape(graph.shape_of(connection.source))
-        np.broadcast_to(population.neuron.bias_mant, population.shape)
+        if isinstance(population.neuron, IntegerNeuron | TernaryNeuron):
+            np.broadcast_to(population.neuron.bias_mant, population.shape)
+        if isinstance(population.neuron, SigmaDeltaNeuron):
+            np.broadcast_to(population.neuron.bias, population.shape)
     except (ConversionError, ValueError) as error:
         raise HardwareError(f"population {name!r}: {error}") from error
     if shape != population.shape:
         raise HardwareError(
             f"the connection {connection.source!r} -> {name!r} gives {shape}, the population is {population.shape}."
+        )
+
+
+def _require_delays(connection: Connection, name: str) -> None:
+    """Check delays and the weight exponent, which only full matrices have."""
+    delay, exponent, synapse = connection.delay, connection.weight_exp, connection.synapse
+    if (delay is not None or exponent) and not isinstance(synapse, LinearSynapse):
+        raise HardwareError(
+            f"population {name!r}: the convolution from {connection.source!r} has delays or a weight exponent; there "
+            "are none for convolutions. Write it as a full matrix, or scale its weights."
+        )
+    if not WEIGHT_EXPONENTS[0] <= exponent <= WEIGHT_EXPONENTS[1]:
+        raise PrecisionError(
+            f"population {name!r}: weight_exp must lie in {WEIGHT_EXPONENTS[0]}..{WEIGHT_EXPONENTS[1]}; got {exponent}."
+        )
+    if delay is None:
+        return
+    if delay.shape != synapse.weight.shape or not np.issubdtype(delay.dtype, np.integer):
+        raise HardwareError(
+            f"population {name!r}: the delays from {connection.source!r} must be integers {synapse.weight.shape}, one "
+            f"for each weight; got {delay.dtype} {delay.shape}."
+        )
+    if delay.min(initial=0) < 0 or delay.max(initial=0) > LARGEST_DELAY:
+        raise PrecisionError(
+            f"population {name!r}: delays must lie in 0..{LARGEST_DELAY} steps; those from {connection.source!r} are "
+            f"{delay.min()}..{delay.max()}. Put relays in between for longer ones."
         )

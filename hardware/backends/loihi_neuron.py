@@ -13,22 +13,29 @@ ends, so that 2^23 stays, -2^23 becomes 2^23, and anything beyond 1.5 * 2^24 sta
 (`overflow="lava"`); `overflow="mod24"` is the clean modulo. A network that never leaves 24
 bits is the same under both.
 
-Source: lava-nc 0.10.0, lava/proc/lif/models.py (PyLifModelBitAcc, PyLifResetModelBitAcc).
+Source: lava-nc 0.10.0, lava/proc/lif/models.py (PyLifModelBitAcc, PyPeriodicResetModelBitAcc).
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from conversion.integer_graph import IntegerNeuron
+from conversion.integer_graph import IntegerNeuron, TernaryNeuron
+from hardware.backends.neuron_run import NeuronRun, NeuronState, Overflow, PeriodicReset
 from hardware.backends.spike_train import SpikeTrain
+from snnface.errors import PrecisionError
 from snnface.jit import jit
 
-__all__ = ["LifReset", "LifRun", "LifState", "Overflow", "decayed", "lif_run", "lif_run_by_definition", "state_bias"]
-
-Overflow = Literal["lava", "mod24"]
+__all__ = [
+    "LifNeurons",
+    "decayed",
+    "lif_run",
+    "lif_run_by_definition",
+    "state_bias",
+    "subthreshold_step",
+    "wrapped",
+]
 
 HALF = 1 << 23  # u and v have 24 bits with sign
 WHOLE = 1 << 24
@@ -38,52 +45,55 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LifState:
-    """u and v of N neurons, int32 each."""
-
-    current: Int32[np.ndarray, " N"]
-    voltage: Int32[np.ndarray, " N"]
-
-    @classmethod
-    def zero(cls, num_neurons: int) -> "LifState":
-        return cls(np.zeros(num_neurons, dtype=np.int32), np.zeros(num_neurons, dtype=np.int32))
-
-
-@dataclass(frozen=True, slots=True)
-class LifReset:
-    """Periodic reset: u = v = 0 before the update of steps t with t = offset (mod interval), t from 1."""
-
-    interval: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LifRun:
-    """What some steps of a population gave.
+class LifNeurons:
+    """One population of LIF neurons.
 
     Attributes:
-        spikes: the train of these steps.
-        state: u and v after the last of them.
-        num_folds: how often u left its 24 bits.
-        num_saturations: how often v stopped at its limit.
+        bias: beta of each neuron, see `state_bias`; the bias of `neuron` itself is not read.
     """
 
-    spikes: SpikeTrain
-    state: LifState
-    num_folds: int
-    num_saturations: int
+    neuron: IntegerNeuron
+    bias: Int32[np.ndarray, " N"]
+    overflow: Overflow = "lava"
+
+    def zero_state(self) -> NeuronState:
+        return NeuronState.zero(len(self.bias))
+
+    def run(
+        self,
+        activation: Int32[np.ndarray, "T N"],
+        state: NeuronState,
+        *,
+        reset: PeriodicReset | None = None,
+        first_step: int = 1,
+    ) -> NeuronRun:
+        """See `Neurons.run`; numbers beyond their bits (mode "lava" only) take the slow definition."""
+        try:
+            self.neuron.check("")
+            advance = lif_run
+        except PrecisionError:
+            advance = lif_run_by_definition
+        return advance(
+            activation,
+            state,
+            neuron=self.neuron,
+            bias=self.bias,
+            overflow=self.overflow,
+            reset=reset,
+            first_step=first_step,
+        )
 
 
 def lif_run(
     activation: Int32[np.ndarray, "T N"],
-    state: LifState,
+    state: NeuronState,
     *,
     neuron: IntegerNeuron,
     bias: Int32[np.ndarray, " N"],
     overflow: Overflow = "lava",
-    reset: LifReset | None = None,
+    reset: PeriodicReset | None = None,
     first_step: int = 1,
-) -> LifRun:
+) -> NeuronRun:
     """Advance N neurons by T steps; `neuron`'s numbers must fit their bits (`IntegerNeuron.check`).
 
     Args:
@@ -112,40 +122,54 @@ def lif_run(
     )
     index = index[: offsets[-1]].copy()
     train = SpikeTrain(offsets, index, np.ones(len(index), dtype=np.int32), num_neurons)
-    return LifRun(train, LifState(current, voltage), num_folds, num_saturations)
+    return NeuronRun(train, NeuronState(current, voltage), num_folds, num_saturations)
 
 
 def lif_run_by_definition(
     activation: Int32[np.ndarray, "T N"],
-    state: LifState,
+    state: NeuronState,
     *,
     neuron: IntegerNeuron,
     bias: Int32[np.ndarray, " N"],
     overflow: Overflow = "lava",
-    reset: LifReset | None = None,
+    reset: PeriodicReset | None = None,
     first_step: int = 1,
-) -> LifRun:
+) -> NeuronRun:
     """The same as `lif_run`, in plain NumPy: the definition that the fast loop is tested against.
 
     It also takes thresholds and biases beyond their bits, with the 32-bit wraps of Lava.
     """
     u, v = state.current.astype(np.int64), state.voltage.astype(np.int64)
-    theta = _wrapped(np.int64(neuron.vth << 6), 32)
+    theta = wrapped(np.int64(neuron.vth << 6), 32)
     raster = np.zeros(activation.shape, dtype=np.int32)
     num_folds = num_saturations = 0
     for step, a in enumerate(activation.astype(np.int64)):
-        if reset is not None and (first_step + step - reset.offset) % reset.interval == 0:
+        if reset is not None and reset.happens_at(first_step + step):
             u, v = np.zeros_like(u), np.zeros_like(v)
-        unfolded = _wrapped(decayed(u, neuron.du + 1) + _wrapped(a << 6, 32), 32)
-        u = _folded(unfolded, overflow)
-        unclipped = _wrapped(decayed(v, neuron.dv) + u + bias, 32)
-        v = np.clip(unclipped, -(HALF - 1), HALF - 1)
+        u, v, folds, saturations = subthreshold_step(a, u, v, neuron=neuron, bias=bias, overflow=overflow)
         raster[step] = v > theta
         v = np.where(raster[step] > 0, 0, v)
-        num_folds += int(np.count_nonzero(u != unfolded))
-        num_saturations += int(np.count_nonzero(np.abs(unclipped) > HALF - 1))
-    end = LifState(u.astype(np.int32), v.astype(np.int32))
-    return LifRun(SpikeTrain.from_dense(raster), end, num_folds, num_saturations)
+        num_folds += folds
+        num_saturations += saturations
+    end = NeuronState(u.astype(np.int32), v.astype(np.int32))
+    return NeuronRun(SpikeTrain.from_dense(raster), end, num_folds, num_saturations)
+
+
+def subthreshold_step(
+    activation: Int64[np.ndarray, " N"],
+    u: Int64[np.ndarray, " N"],
+    v: Int64[np.ndarray, " N"],
+    *,
+    neuron: IntegerNeuron | TernaryNeuron,
+    bias: Int32[np.ndarray, " N"],
+    overflow: Overflow,
+) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " N"], int, int]:
+    """u and v of one step before the comparison with a threshold; then folds of u and saturations of v."""
+    unfolded = wrapped(decayed(u, neuron.du + 1) + wrapped(activation << 6, 32), 32)
+    u = _folded(unfolded, overflow)
+    unclipped = wrapped(decayed(v, neuron.dv) + u + bias, 32)
+    v = np.clip(unclipped, -(HALF - 1), HALF - 1)
+    return u, v, int(np.count_nonzero(u != unfolded)), int(np.count_nonzero(np.abs(unclipped) > HALF - 1))
 
 
 def decayed(x: Int64[np.ndarray, "*N"], d: int) -> Int64[np.ndarray, "*N"]:
@@ -153,7 +177,7 @@ def decayed(x: Int64[np.ndarray, "*N"], d: int) -> Int64[np.ndarray, "*N"]:
     return np.asarray(np.sign(x) * ((np.abs(x) * (4096 - d)) >> 12))
 
 
-def state_bias(neuron: IntegerNeuron, shape: tuple[int, ...]) -> Int64[np.ndarray, "*N"]:
+def state_bias(neuron: IntegerNeuron | TernaryNeuron, shape: tuple[int, ...]) -> Int64[np.ndarray, "*N"]:
     """beta = bias_mant << bias_exp for every neuron of a population of this shape.
 
     A negative exponent shifts to the right, as in Lava; no chip has one.
@@ -165,11 +189,11 @@ def state_bias(neuron: IntegerNeuron, shape: tuple[int, ...]) -> Int64[np.ndarra
 
 def _folded(x: Int64[np.ndarray, "*N"], overflow: Overflow) -> Int64[np.ndarray, "*N"]:
     if overflow == "mod24":
-        return _wrapped(x, 24)
+        return wrapped(x, 24)
     return np.where(x > HALF, x - WHOLE, np.where(x <= -HALF, x + WHOLE, x))
 
 
-def _wrapped(x: Int64[np.ndarray, "*N"] | np.int64, bits: int) -> Int64[np.ndarray, "*N"]:
+def wrapped(x: Int64[np.ndarray, "*N"] | np.int64, bits: int) -> Int64[np.ndarray, "*N"]:
     """x as a signed integer of so many bits."""
     half = 1 << (bits - 1)
     return np.asarray(((x + half) & ((1 << bits) - 1)) - half)

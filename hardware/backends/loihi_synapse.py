@@ -21,7 +21,20 @@ from jaxtyping import Int64, Integer
 
 from conversion.graph import Conv2dSynapse, LinearSynapse
 
-__all__ = ["SignMode", "conv_sums", "dense_sums", "largest_sum", "prepared_weight", "sign_mode_of", "wrapped24"]
+__all__ = [
+    "SignMode",
+    "conv_sums",
+    "delayed_sums",
+    "dense_sums",
+    "is_mostly_zero",
+    "largest_sum",
+    "prepared_weight",
+    "sign_mode_of",
+    "wrapped24",
+]
+
+# Below this share of non-zero weights, a list of them beats the full matrix.
+SPARSE_BELOW = 1 / 8
 
 
 class SignMode(Enum):
@@ -71,6 +84,24 @@ def dense_sums(
     return sums << weight_exp if weight_exp > 0 else sums >> -weight_exp
 
 
+def delayed_sums(
+    weight: Int64[np.ndarray, "O I"],
+    delay: Int64[np.ndarray, "O I"],
+    messages: Integer[np.ndarray, "T I"],
+    *,
+    weight_exp: int = 0,
+) -> Int64[np.ndarray, "T O"]:
+    """Synaptic sums of a full matrix whose weights act `delay` steps later than without.
+
+    The weights of one delay are summed and shifted on their own, then all delays added.
+    """
+    sums = np.zeros((len(messages), len(weight)), dtype=np.int64)
+    for steps in np.unique(delay):
+        late = dense_sums(np.where(delay == steps, weight, 0), messages, weight_exp=weight_exp)
+        sums[steps:] += late[: max(len(late) - steps, 0)]
+    return sums
+
+
 def conv_sums(synapse: Conv2dSynapse, messages: Integer[np.ndarray, "T C H W"]) -> Int64[np.ndarray, "T O Ho Wo"]:
     """Synaptic sums of a convolution, wrapped to 24 bits; the synapse's weights are used as they are."""
     (rows, columns), (down, right) = synapse.padding, synapse.stride
@@ -88,6 +119,15 @@ def conv_sums(synapse: Conv2dSynapse, messages: Integer[np.ndarray, "T C H W"]) 
 def wrapped24(sums: Integer[np.ndarray, "*shape"]) -> Integer[np.ndarray, "*shape"]:
     """Sums as signed 24-bit integers."""
     return np.asarray(((sums + (1 << 23)) & ((1 << 24) - 1)) - (1 << 23))
+
+
+def is_mostly_zero(weight: np.ndarray) -> bool:
+    """A matrix that is kept as a list of its weights, and is a `Sparse` process in Lava.
+
+    >>> is_mostly_zero(np.eye(9, dtype=int)), is_mostly_zero(np.eye(8, dtype=int))
+    (True, False)
+    """
+    return bool(np.count_nonzero(weight) < SPARSE_BELOW * weight.size)
 
 
 def largest_sum(synapse: Conv2dSynapse | LinearSynapse, max_message: int) -> int:

@@ -50,7 +50,7 @@ class ReferenceBackend:
         kept = kept_populations(keep, names)
         start = time.perf_counter()
         num_steps, batch = spikes.shape[:2]
-        voltage = {p.name: np.full((batch, *p.shape), float(p.neuron.initial_voltage)) for p in graph.populations}
+        voltage = {p.name: np.zeros((batch, *p.shape)) + p.neuron.initial_voltage for p in graph.populations}
         # All that the readout needs: the rates, or, for an answer at every step, the spikes of every step.
         read = np.zeros((num_steps if graph.readout.keeps_steps else 1, batch, *graph.shape_of(graph.readout.source)))
         trains = {name: np.zeros((num_steps, batch, *graph.shape_of(name)), dtype=np.uint8) for name in kept}
@@ -81,7 +81,7 @@ def neuron_step(
     neuron: Neuron, voltage: Float64[np.ndarray, "B *N"], current: Float64[np.ndarray, "B *N"]
 ) -> tuple[Float64[np.ndarray, "B *N"], Float64[np.ndarray, "B *N"]]:
     """One step of a population: (spikes, voltage); the equations stand in `conversion.graph`."""
-    charged = voltage - neuron.leak * voltage + current
+    charged = voltage - neuron.leak * (voltage - neuron.rest) + current
     fires = charged >= neuron.threshold if neuron.fires_on_equality else charged > neuron.threshold
     spikes = fires.astype(np.float64)
     if neuron.reset == "zero":

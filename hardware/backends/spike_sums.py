@@ -11,39 +11,44 @@ import numpy as np
 from jaxtyping import Int32, Int64, Integer
 
 from conversion.graph import Conv2dSynapse, LinearSynapse, Synapse
-from hardware.backends.loihi_synapse import largest_sum, wrapped24
+from hardware.backends.loihi_synapse import is_mostly_zero, largest_sum, wrapped24
+from hardware.backends.sparse_sums import SparseSums, sparse_sums
 from hardware.backends.spike_train import SpikeTrain
 from snnface.jit import jit
 
 __all__ = ["ConvSums", "LinearSums", "SpikeSums", "channels_first", "channels_last", "spike_sums"]
 
 
-def spike_sums(synapse: Synapse, source_shape: tuple[int, ...], max_message: int) -> "SpikeSums":
+def spike_sums(synapse: Synapse, source_shape: tuple[int, ...], max_message: int | None) -> "SpikeSums":
     """Prepare a connection for fast summing.
 
     Args:
         synapse: integer weights, used as they are.
         source_shape: (C, H, W) or (N,) of the population that it reads.
-        max_message: the largest value that the source sends; 1 for binary spikes.
+        max_message: the largest magnitude that the source sends; 1 for binary spikes, None where it may be any.
     """
     if isinstance(synapse, LinearSynapse):
         columns = synapse.weight.reshape(-1, *source_shape)
         if len(source_shape) == 3:
             columns = columns.transpose(0, 2, 3, 1)
-        return LinearSums(_narrow(columns.reshape(len(columns), -1).T))
+        by_source = columns.reshape(len(columns), -1).T
+        return sparse_sums(by_source) if is_mostly_zero(by_source) else LinearSums(_narrow(by_source))
     out_channels, out_height, out_width = synapse.output_shape(source_shape)
     kernel = synapse.weight.shape[2:]
     rows, columns = (
         _targets(source_shape[1 + axis], kernel[axis], size, synapse.stride[axis], synapse.padding[axis], dilation)
         for axis, size, dilation in zip((0, 1), (out_height, out_width), synapse.dilation, strict=True)
     )
-    return ConvSums(
+    sums = ConvSums(
         weight=_narrow(_weights_by_source(synapse)),
         row_targets=np.where(rows < 0, -1, rows * out_width * out_channels),
         column_targets=np.where(columns < 0, -1, columns * out_channels),
         num_groups=synapse.groups,
-        may_wrap=largest_sum(synapse, max_message) >= 1 << 23,
+        may_wrap=max_message is None or largest_sum(synapse, max_message) >= 1 << 23,
     )
+    reaches_one = (rows >= 0).sum(axis=1).max() <= 1 and (columns >= 0).sum(axis=1).max() <= 1
+    is_pool = reaches_one and synapse.groups == out_channels and not sums.may_wrap
+    return _pool_sums(sums) if is_pool else sums
 
 
 def channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -104,7 +109,20 @@ class ConvSums:
             sums += wrapped24(own)
 
 
-SpikeSums = LinearSums | ConvSums
+SpikeSums = LinearSums | ConvSums | SparseSums
+
+
+def _pool_sums(sums: ConvSums) -> SparseSums:
+    """Where each source neuron reaches one target at most, as in a pool: the list of these."""
+    channels = sums.weight.shape[0]
+    row_tap, column_tap = (targets.argmax(axis=1) for targets in (sums.row_targets, sums.column_targets))
+    row, column = sums.row_targets.max(axis=1)[:, None, None], sums.column_targets.max(axis=1)[None, :, None]
+    channel = np.arange(channels)
+    reached = np.broadcast_to((row >= 0) & (column >= 0), (row.size, column.size, channels))
+    target = row + column + channel // (channels // sums.num_groups)
+    weight = sums.weight[channel, row_tap[:, None, None], column_tap[None, :, None], 0]
+    offsets = np.concatenate(([0], np.cumsum(reached))).astype(np.int64)
+    return SparseSums(offsets, target[reached].astype(np.int32), weight[reached].astype(np.int32))
 
 
 def _targets(

@@ -50,6 +50,12 @@ class SpikeTrain:
             num_neurons=parts[0].num_neurons,
         )
 
+    def one_step_later(self) -> "SpikeTrain":
+        """The same train with a silent step before it; what was sent at its last step is lost."""
+        end = self.offsets[-2]
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), self.offsets[:-1]])
+        return SpikeTrain(offsets, self.index[:end], self.value[:end], self.num_neurons)
+
     @property
     def num_steps(self) -> int:
         return len(self.offsets) - 1

@@ -42,3 +42,16 @@ def test_currents_count_only_where_both_runs_have_them() -> None:
 def test_a_population_that_the_second_run_did_not_keep_is_an_error() -> None:
     with pytest.raises(ConversionError, match="the second lacks a"):
         agreement(RUN, replace(RUN, spikes={}))
+
+
+def test_messages_of_different_size_and_further_states_differ() -> None:
+    graded = replace(
+        RUN,
+        spikes={"a": np.array([[[3, 0]], [[0, -1]]], dtype=np.int32)},
+        other_states={"a": {"residue": np.array([[4, 0]])}},
+    )
+    larger = replace(graded, spikes={"a": np.array([[[5, 0]], [[0, 1]]], dtype=np.int32)})
+    assert agreement(graded, larger).num_differing_spikes == 2
+    left = replace(graded, other_states={"a": {"residue": np.array([[4, 9]])}})
+    assert agreement(graded, left).differing_states == {"a": 1}
+    assert agreement(graded, replace(graded, other_states={})).is_exact

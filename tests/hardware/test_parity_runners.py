@@ -10,11 +10,15 @@ import pytest
 
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph
 from conversion.graph_io import save_graph
+from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
 from conversion.nir_export import write_nir
 from conversion.run_comparison import compare_runs
 from conversion.runners.graph_runner import GraphRunner
 from hardware.backends.lava import find_lava_python
-from hardware.parity_runners import open_fixed_point, open_lava
+from hardware.backends.netx import find_netx_python
+from hardware.netx_file import write_netx
+from hardware.parity_runners import open_fixed_point, open_lava, open_netx
+from hardware.random_networks import random_network
 from snnface.errors import DataError, UnsupportedLayerError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +80,55 @@ def test_lava_sends_the_same_spikes_as_the_fixed_point_simulator(tmp_path, spike
     assert len(found.populations) == 2
 
 
+def test_a_netx_file_is_run_as_it_stands_and_its_potentials_are_in_units_of_v(tmp_path):
+    network = random_network(5)
+    form = write_netx(network.graph, tmp_path / "g.net")
+    ran = open_fixed_point(tmp_path / "g.net", None).run(network.spikes)
+    assert ran.notes == ()
+    for population in form.graph.populations:
+        potential, fired = ran.potential(population.name, 0), ran.spikes[population.name][:, 0] != 0
+        assert np.array_equal(potential > population.neuron.vth << 6, fired)
+    assert sum(int(train.sum()) for train in ran.spikes.values()) > 100
+
+
+def test_potentials_are_not_told_where_delays_would_make_them_others(tmp_path, spikes):
+    matrix = LinearSynapse(np.full((2, 8), 200))
+    neuron = IntegerNeuron(du=4095, dv=0, vth=300, bias_mant=np.zeros((), dtype=np.int64))
+    link = Connection(INPUT, matrix, delay=np.full((2, 8), 3))
+    graph = IntegerGraph(
+        (8,), 0, (IntegerPopulation("a", (2,), neuron, (link,)),), Readout("a", np.eye(2), np.zeros(2))
+    )
+    write_netx(graph, tmp_path / "g.net")
+    ran = open_fixed_point(tmp_path / "g.net", None).run(spikes)
+    assert ran.potential is None
+    assert ran.spikes["a"].any()
+
+
+@pytest.mark.lava
+@pytest.mark.skipif(find_netx_python() is None, reason="lava-dl is not installed (make lava-dl)")
+def test_netx_sends_the_same_spikes_as_the_fixed_point_simulator_of_one_file(tmp_path):
+    network = random_network(5)
+    write_netx(network.graph, tmp_path / "g.net")
+    found = compare_runs(
+        *(opened(tmp_path / "g.net", None).run(network.spikes) for opened in (open_fixed_point, open_netx))
+    )
+    assert found.is_identical
+    assert sum(population.num_spikes_a for population in found.populations) > 100
+
+
+@pytest.mark.lava
+@pytest.mark.skipif(find_netx_python() is None, reason="lava-dl is not installed (make lava-dl)")
+def test_biases_that_netx_rounds_are_noted(tmp_path, spikes):
+    graph = two_layers(PORTABLE)
+    first = graph.populations[0]
+    biased = LinearSynapse(first.inputs[0].synapse.weight, np.full(6, 0.1234))
+    first = replace(first, inputs=(Connection(INPUT, biased),))
+    save_graph(replace(graph, populations=(first, graph.populations[1])), tmp_path / "g.json")
+    ran = open_netx(tmp_path / "g.json", None).run(spikes)
+    assert any("population 'first': 6 biases were rounded to multiples of 64" in note for note in ran.notes)
+    assert ran.spikes["first"].any()
+
+
 def test_soft_reset_and_fractions_are_refused_by_name(tmp_path, spikes):
     soft = two_layers(replace(PORTABLE, reset="subtract"))
     save_graph(soft, tmp_path / "soft.json")
@@ -89,6 +142,6 @@ def test_soft_reset_and_fractions_are_refused_by_name(tmp_path, spikes):
 def test_the_registered_runners_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     registered = project["entry-points"]["conversion.runners"]
-    assert set(registered) == {"fixed-point", "lava", "torch"}
+    assert set(registered) >= {"fixed-point", "lava", "torch"}
     for name, place in registered.items():
         assert callable(EntryPoint(name, place, "conversion.runners").load())

@@ -8,7 +8,9 @@ import pytest
 from conversion.graph import INPUT, Connection, LinearSynapse, Readout
 from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
 from hardware.backends.fixed_point import FixedPointBackend
-from hardware.backends.loihi_neuron import LifReset, LifState, lif_run_by_definition, state_bias
+from hardware.backends.loihi_neuron import lif_run_by_definition, state_bias
+from hardware.backends.neuron_run import NeuronState, PeriodicReset
+from hardware.backends.streamed import streamed_run
 from hardware.placement import PipelineSchedule, pipeline_schedule
 from hardware.target import LOIHI2
 from snnface.errors import HardwareError
@@ -74,7 +76,7 @@ def pipelined(graph: IntegerGraph, spikes: np.ndarray, schedule: PipelineSchedul
     stream = np.zeros((total, 6), dtype=np.int64)
     stream[: steps * batch] = spikes.swapaxes(0, 1).reshape(-1, 6)
     sent = {name: np.zeros(6, dtype=np.int64) for name in schedule.latency}
-    states = {population.name: LifState.zero(6) for population in graph.populations}
+    states = {population.name: NeuronState.zero(6) for population in graph.populations}
     outputs = []
     for step in range(1, total + 1):
         arriving = {
@@ -87,7 +89,7 @@ def pipelined(graph: IntegerGraph, spikes: np.ndarray, schedule: PipelineSchedul
                 states[population.name],
                 neuron=population.neuron,
                 bias=state_bias(population.neuron, (6,)).astype(np.int32),
-                reset=LifReset(steps, schedule.reset_offset(population.name) + offset_by),
+                reset=PeriodicReset(steps, schedule.reset_offset(population.name) + offset_by),
                 first_step=step,
             )
             states[population.name] = run.state
@@ -105,6 +107,13 @@ def test_samples_streamed_with_resets_on_arrival_equal_samples_from_zero_state()
     assert expected.any()
     # The test would see a wrong offset: one step earlier is not the same network.
     assert not np.array_equal(pipelined(graph, spikes, schedule, -1), expected)
+
+
+@pytest.mark.parametrize("offset_by", [-1, 0, 1])
+def test_a_streamed_run_is_the_pipeline_step_by_step_whatever_the_offset(offset_by: int) -> None:
+    graph, spikes = biased_chain()
+    streamed = streamed_run(FixedPointBackend().compile(graph, LOIHI2), spikes, first_reset=2 + offset_by)
+    assert np.array_equal(streamed.samples("c"), pipelined(graph, spikes, pipeline_schedule(graph), offset_by))
 
 
 def test_the_schedule_is_the_same_for_every_order_of_reading() -> None:

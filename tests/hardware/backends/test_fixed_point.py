@@ -7,17 +7,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-import hardware.backends.fixed_point as fixed_point
-from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Readout
-from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
+import hardware.backends.compiled_population as compiled_population
+from conversion.graph import (
+    INPUT,
+    Connection,
+    Conv2dSynapse,
+    LinearSynapse,
+    Neuron,
+    Population,
+    Readout,
+    SpikingGraph,
+)
+from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation, SigmaDeltaNeuron, SigmaNeuron
 from hardware.agreement import agreement
 from hardware.backends.base import RunResult
 from hardware.backends.fixed_point import FixedPointBackend, FixedPointConfig
-from hardware.backends.loihi_neuron import LifState, lif_run_by_definition, state_bias
-from hardware.backends.loihi_synapse import conv_sums, dense_sums, prepared_weight
+from hardware.backends.loihi_neuron import lif_run_by_definition, state_bias
+from hardware.backends.loihi_synapse import conv_sums, delayed_sums, dense_sums, prepared_weight
+from hardware.backends.neuron_run import NeuronState
+from hardware.backends.spike_sums import channels_first
 from hardware.random_networks import or_pool, random_network, relay_neuron
+from hardware.random_processes import random_processes
 from hardware.target import LOIHI1, LOIHI2
-from snnface.errors import ConfigError, HardwareError, PrecisionError, ShapeError
+from snnface.errors import ConfigError, ConversionError, HardwareError, PrecisionError, ShapeError
 
 GraphMaker = Callable[..., IntegerGraph]
 
@@ -42,11 +54,12 @@ def by_definition(graph: IntegerGraph, spikes: np.ndarray) -> RunResult:
             else:
                 part = conv_sums(connection.synapse, flat)
             sums += part.reshape(sums.shape)
+        assert isinstance(population.neuron, IntegerNeuron)
         neurons = sums.reshape(steps, -1).astype(np.int32)  # wraps, as Lava's int32 does
         bias = np.broadcast_to(state_bias(population.neuron, population.shape), (batch, *population.shape))
         result = lif_run_by_definition(
             neurons,
-            LifState.zero(neurons.shape[1]),
+            NeuronState.zero(neurons.shape[1]),
             neuron=population.neuron,
             bias=bias.ravel().astype(np.int32),
         )
@@ -89,6 +102,59 @@ def test_random_networks_run_as_defined(seed: int) -> None:
     assert np.allclose(result.answers, expected.answers, rtol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_networks_of_every_kind_get_the_sums_that_are_defined(seed: int) -> None:
+    network = random_processes(seed)
+    graph, result = network.graph, run(network.graph, network.spikes)
+    for sample in range(network.spikes.shape[1]):
+        trains = {INPUT: network.spikes[:, sample].astype(np.int64)}
+        for population in graph.populations:
+            sums = np.zeros((len(network.spikes), *population.shape), dtype=np.int64)
+            for connection in population.inputs:
+                sums += defined_sums(connection, trains[connection.source]).reshape(sums.shape)
+            neurons = compiled_population.compiled_population(graph, population, "lava").neurons
+            flat = compiled_population.neurons_in_order(sums, population.shape).astype(np.int32)
+            sent = neurons.run(flat, neurons.zero_state()).spikes.dense()
+            trains[population.name] = channels_first(sent, population.shape).astype(np.int64)
+            assert np.array_equal(result.spikes[population.name][:, sample], trains[population.name])
+
+
+def defined_sums(connection: Connection, messages: np.ndarray) -> np.ndarray:
+    synapse = connection.synapse
+    if not isinstance(synapse, LinearSynapse):
+        return conv_sums(synapse, messages)
+    delay = np.zeros_like(synapse.weight) if connection.delay is None else connection.delay
+    flat = messages.reshape(len(messages), -1)
+    return delayed_sums(synapse.weight, delay, flat, weight_exp=connection.weight_exp)
+
+
+def test_graded_populations_return_their_messages(single_neuron: GraphMaker) -> None:
+    graph = single_neuron(2, input_bits=8)
+    population = replace(graph.populations[0], neuron=SigmaDeltaNeuron(5, np.array([1])))
+    graph = replace(graph, populations=(population,))
+    result = run(graph, np.array([7, 0, 3]).reshape(3, 1, 1))
+    # sigma 14 14 20, activation 15 15 21: changes of 15, 0 and 6
+    assert result.spikes["cell"].ravel().tolist() == [15, 0, 6]
+    assert result.spikes["cell"].dtype == np.int32
+    assert result.num_spikes == {"cell": 2}
+    assert result.answers.tolist() == [[7.0]]
+    assert (result.current["cell"].item(), result.voltage["cell"].item()) == (20, 21)
+    assert {name: values.tolist() for name, values in result.other_states["cell"].items()} == {
+        "residue": [[0]],
+        "error": [[0]],
+    }
+
+
+def test_graded_messages_beyond_32_bits_are_refused_as_they_come(single_neuron: GraphMaker) -> None:
+    graph = single_neuron(255, input_bits=8)
+    first = replace(graph.populations[0], neuron=SigmaNeuron())
+    second = IntegerPopulation("next", (1,), SigmaNeuron(), (Connection("cell", LinearSynapse(np.array([[255]]))),))
+    graph = replace(graph, populations=(first, second))
+    assert run(graph, np.full((3, 1, 1), 255)).num_spikes == {"cell": 3, "next": 3}
+    with pytest.raises(PrecisionError, match="population 'next': sums over the connection from 'cell' could leave 32"):
+        run(graph, np.full((200, 1, 1), 255))
+
+
 def test_the_random_networks_are_not_idle() -> None:
     runs = [run(network.graph, network.spikes) for network in map(random_network, range(40))]
     assert sum(sum(result.num_spikes.values()) > 0 for result in runs) >= 32
@@ -118,7 +184,7 @@ def test_a_sample_does_not_depend_on_its_batch(residual_network: Any) -> None:
 
 def test_threads_and_the_size_of_pieces_change_nothing(residual_network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = run(residual_network.graph, residual_network.spikes, num_threads=1)
-    monkeypatch.setattr(fixed_point, "SUMS_AT_ONCE", 1)
+    monkeypatch.setattr(compiled_population, "SUMS_AT_ONCE", 1)
     result = run(residual_network.graph, residual_network.spikes, num_threads=3)
     assert agreement(expected, result).is_exact
     assert result.num_folds == expected.num_folds
@@ -199,6 +265,37 @@ def test_other_misfits_are_refused_by_name(single_neuron: GraphMaker) -> None:
         backend.compile(misshapen, LOIHI2)
     with pytest.raises(PrecisionError, match=r"could reach .* and leave 32 bits"):
         FixedPointBackend(FixedPointConfig(mode="lava")).compile(convolved(np.array([[[[1 << 30, 1 << 30]]]])), LOIHI2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"delay": np.array([[64]])}, r"'cell': delays must lie in 0\.\.63 steps; .* 64\.\.64.*Put relays in between"),
+        ({"delay": np.array([[-1]])}, r"delays must lie in 0\.\.63"),
+        ({"delay": np.array([1])}, r"must be integers \(1, 1\), one for each weight; got int64 \(1,\)"),
+        ({"delay": np.array([[1.0]])}, "must be integers"),
+        ({"weight_exp": 8}, r"weight_exp must lie in -8\.\.7; got 8"),
+    ],
+)
+def test_delays_and_exponents_that_the_chip_lacks_are_refused(
+    single_neuron: GraphMaker, change: dict[str, Any], message: str
+) -> None:
+    graph = single_neuron(1)
+    population = graph.populations[0]
+    odd = replace(population, inputs=(replace(population.inputs[0], **change),))
+    with pytest.raises((PrecisionError, HardwareError), match=message):
+        FixedPointBackend().compile(replace(graph, populations=(odd,)), LOIHI2)
+
+
+def test_convolutions_have_no_delays_and_float_graphs_none_at_all() -> None:
+    graph = convolved(np.array([[[[2]]]]))
+    population = graph.populations[0]
+    late = replace(population.inputs[0], delay=np.array([[[[1]]]]))
+    with pytest.raises(HardwareError, match=r"'cell': the convolution from 'input' has delays.*full matrix"):
+        FixedPointBackend().compile(replace(graph, populations=(replace(population, inputs=(late,)),)), LOIHI2)
+    floating = Population("cell", population.shape, Neuron(0.5, 1.0), (replace(late, delay=None, weight_exp=1),))
+    with pytest.raises(ConversionError, match="'input' -> 'cell' has delays or a weight exponent, which only integer"):
+        SpikingGraph(graph.input_shape, (floating,), graph.readout)
 
 
 def test_samples_that_do_not_fit_are_refused(single_neuron: GraphMaker) -> None:

@@ -1,9 +1,9 @@
-"""Lava as the referee: the fixed-point backend must equal it in every spike and every state."""
+"""Lava as the referee: the fixed-point backend must equal it in every message and every state."""
 
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,26 +11,39 @@ import numpy as np
 import pytest
 
 import hardware.backends.lava as lava
-from conversion.graph import LinearSynapse
-from conversion.integer_graph import IntegerGraph, IntegerNeuron
+from conversion.graph import INPUT, Connection, LinearSynapse, Readout
+from conversion.integer_graph import (
+    ChipNeuron,
+    DeltaNeuron,
+    IntegerGraph,
+    IntegerNeuron,
+    IntegerPopulation,
+    SigmaDeltaNeuron,
+    SigmaNeuron,
+    TernaryNeuron,
+)
 from hardware.agreement import agreement
+from hardware.backends.compiled_population import compiled_population
 from hardware.backends.fixed_point import FixedPointBackend, FixedPointConfig
 from hardware.backends.lava import LavaBackend, LavaConfig, LavaProgram, find_lava_python
 from hardware.backends.lava_jobs import LavaInput, LavaJob, LavaPopulation, run_lava_jobs
-from hardware.backends.loihi_neuron import LifReset, LifState, lif_run_by_definition
-from hardware.backends.loihi_synapse import dense_sums, prepared_weight
-from hardware.random_networks import random_network
+from hardware.backends.loihi_neuron import lif_run_by_definition
+from hardware.backends.loihi_synapse import delayed_sums, prepared_weight
+from hardware.backends.neuron_run import NeuronRun, NeuronState, PeriodicReset
+from hardware.random_networks import RandomNetwork, random_network
+from hardware.random_processes import random_processes
 from hardware.target import LOIHI2, HardwareTarget
 from snnface.errors import BackendUnavailableError, ConfigError, HardwareError, PrecisionError
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "loihi.json").read_text(encoding="utf-8"))
 GraphMaker = Callable[..., IntegerGraph]
-WIDE = IntegerNeuron(du=4095, dv=0, vth=131071, bias_mant=np.zeros((), dtype=np.int64))
+ZERO = np.zeros((), dtype=np.int64)
+WIDE = IntegerNeuron(du=4095, dv=0, vth=131071, bias_mant=ZERO)
 
 
-def one_layer(source: np.ndarray, synapse: LinearSynapse | None, neuron: IntegerNeuron, **options: Any) -> LavaJob:
+def one_layer(source: np.ndarray, synapse: LinearSynapse | None, neuron: ChipNeuron, **options: Any) -> LavaJob:
     """A source [T, N] and one population, whose state is recorded at every step."""
-    population_options = {key: options.pop(key) for key in ("reset_interval", "reset_offset") if key in options}
+    population_options = {"reset": options.pop("reset")} if "reset" in options else {}
     shape = source.shape[1:] if synapse is None else (len(synapse.weight),)
     wire = LavaInput(source=None, synapse=synapse, source_shape=source.shape[1:], **options)
     cells = LavaPopulation(
@@ -59,42 +72,129 @@ def test_every_golden_trace_is_what_lava_gives(lava_python: Path) -> None:
 
 
 @pytest.mark.lava
-def test_preparation_exponent_messages_and_resets_are_those_of_lava(lava_python: Path) -> None:
+def test_matrices_with_exponents_delays_and_messages_are_those_of_lava(lava_python: Path) -> None:
     draw = np.random.default_rng(3)
-    source = draw.integers(0, 9, size=(8, 20))
+    source = draw.integers(-9, 9, size=(8, 20))
     weights = [draw.integers(low, high, size=(6, 20)) for low, high in ((-300, 300), (0, 300), (-300, 1))]
-    cases = [(weight, bits, exponent) for weight in weights for bits, exponent in ((8, 0), (6, -3), (4, 2))]
+    weights.append(np.where(draw.random((6, 20)) < 0.1, weights[0], 0))  # a Sparse process
+    delays = [None, draw.integers(0, 4, size=(6, 20)), draw.integers(0, 64, size=(6, 20))]
+    cases = [(w, b, e, d) for w in weights for (b, e), d in zip(((8, 0), (6, -3), (4, 2)), delays, strict=True)]
     jobs = [
-        one_layer(source, LinearSynapse(weight), WIDE, message_bits=4, weight_bits=bits, weight_exp=exponent)
-        for weight, bits, exponent in cases
+        one_layer(source, LinearSynapse(w), WIDE, message_bits=4, weight_bits=b, weight_exp=e, delay=d)
+        for w, b, e, d in cases
     ]
-    reset = LifReset(interval=3, offset=5)
+    for (weight, bits, exponent, delay), outcome in zip(cases, run_in_threads(jobs, lava_python), strict=True):
+        prepared = prepared_weight(weight, weight_bits=bits)
+        late = np.zeros_like(weight) if delay is None else delay
+        assert np.array_equal(outcome.current["cell"], delayed_sums(prepared, late, source, weight_exp=exponent) << 6)
+
+
+@pytest.mark.lava
+def test_periodic_resets_are_those_of_lava(lava_python: Path) -> None:
+    source = np.random.default_rng(3).integers(0, 9, size=(8, 20))
+    reset = PeriodicReset(interval=3, offset=5)
     kept = IntegerNeuron(du=100, dv=9, vth=10, bias_mant=np.array(50), bias_exp=1)
-    jobs.append(one_layer(source, None, kept, reset_interval=reset.interval, reset_offset=reset.offset))
-    *outcomes, resetting = run_lava_jobs(jobs, python=lava_python, timeout_s=120.0)
-    for (weight, bits, exponent), outcome in zip(cases, outcomes, strict=True):
-        expected = dense_sums(prepared_weight(weight, weight_bits=bits), source, weight_exp=exponent) << 6
-        assert np.array_equal(outcome.current["cell"], expected)
+    (outcome,) = run_in_threads([one_layer(source, None, kept, reset=reset)], lava_python)
     bias = np.full(20, 100, dtype=np.int32)
-    run = lif_run_by_definition(source.astype(np.int32), LifState.zero(20), neuron=kept, bias=bias, reset=reset)
-    assert np.array_equal(resetting.spikes["cell"], run.spikes.dense())
-    assert np.array_equal(resetting.voltage["cell"][-1], run.state.voltage)
+    run = lif_run_by_definition(source.astype(np.int32), NeuronState.zero(20), neuron=kept, bias=bias, reset=reset)
+    assert np.array_equal(outcome.spikes["cell"], run.spikes.dense())
+    assert np.array_equal(outcome.voltage["cell"][-1], run.state.voltage)
     assert run.spikes.num_spikes > 0
 
 
+NEURONS: list[ChipNeuron] = [
+    TernaryNeuron(du=900, dv=100, vth_high=900, vth_low=-400, bias_mant=np.array(-30), bias_exp=3),
+    TernaryNeuron(du=4095, dv=0, vth_high=131071, vth_low=-131071, bias_mant=ZERO),
+    SigmaNeuron(),
+    *(
+        neuron
+        for accumulates in (False, True)
+        for neuron in (
+            DeltaNeuron(30, 2, 1, accumulates),
+            SigmaDeltaNeuron(30, np.array(7), 2, 3, rectifies=True, accumulates_error=accumulates),
+            SigmaDeltaNeuron(9, np.array(-7), 0, 0, rectifies=False, accumulates_error=accumulates),
+        )
+    ),
+]
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("largest", [60, 1 << 29], ids=["small", "wrapping"])
+def test_neurons_of_every_kind_are_those_of_lava_at_every_step(lava_python: Path, largest: int) -> None:
+    source = np.random.default_rng(5).integers(-largest, largest, size=(30, 12))
+    outcomes = run_in_threads([one_layer(source, None, neuron) for neuron in NEURONS], lava_python)
+    num_messages = 0
+    for neuron, outcome in zip(NEURONS, outcomes, strict=True):
+        runs = steps_of(neuron, source.astype(np.int32))
+        assert np.array_equal(outcome.spikes["cell"], np.concatenate([run.spikes.dense() for run in runs]))
+        assert np.array_equal(outcome.current["cell"], [run.state.current for run in runs])
+        assert np.array_equal(outcome.voltage["cell"], [run.state.voltage for run in runs])
+        assert outcome.others["cell"].keys() == runs[0].state.others.keys()
+        for name, values in outcome.others["cell"].items():
+            assert np.array_equal(values, [run.state.others[name] for run in runs])
+        num_messages += sum(run.spikes.num_spikes for run in runs)
+    assert num_messages > 1000
+
+
+def steps_of(neuron: ChipNeuron, activation: np.ndarray) -> list[NeuronRun]:
+    """The neurons of the fixed-point backend, one step at a time."""
+    shape = activation.shape[1:]
+    identity = Connection(INPUT, LinearSynapse(np.eye(*shape, dtype=np.int64)))
+    population = IntegerPopulation("cell", shape, neuron, (identity,))
+    graph = IntegerGraph(shape, 8, (population,), Readout("cell", np.ones((1, *shape)), np.zeros(1)))
+    neurons = compiled_population(graph, population, "lava").neurons
+    runs, state = [], neurons.zero_state()
+    for row in activation:
+        runs.append(neurons.run(row[None], state))
+        state = runs[-1].state
+    return runs
+
+
+@pytest.mark.lava
+def test_beyond_32_bits_full_matrices_of_lava_wrap(lava_python: Path) -> None:
+    source = np.array([[1 << 24, 1 << 24]])
+    job = one_layer(source, LinearSynapse(np.array([[200, 100]])), SigmaNeuron(), message_bits=24)
+    (outcome,) = run_in_threads([job], lava_python)
+    assert outcome.spikes["cell"].tolist() == [[(300 << 24) - (1 << 32)]]
+
+
+def run_in_threads(jobs: list[LavaJob], python: Path) -> Any:
+    return run_lava_jobs(jobs, python=python, timeout_s=120.0, in_threads=True)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What random networks showed on both backends."""
+
+    num_spikes: int
+    num_differing_messages: int
+    num_differing_states: int
+    num_folding: int
+
+
 def compared(
-    seeds: range, limits: Literal["strict", "lava"], target: HardwareTarget = LOIHI2
-) -> tuple[int, int, int, int]:
-    """Run random networks on both backends; (spikes, differing spikes, differing states, networks that folded)."""
-    networks = [random_network(seed, limits=limits) for seed in seeds]
-    ours, theirs = FixedPointBackend(FixedPointConfig(mode=limits)), LavaBackend(LavaConfig(mode=limits))
+    networks: list[RandomNetwork],
+    *,
+    mode: Literal["strict", "lava"] = "strict",
+    target: HardwareTarget = LOIHI2,
+    in_threads: bool = True,
+) -> Compared:
+    """Run networks on both backends; where nothing folds, under the other overflow rule as well."""
+    ours, theirs = (
+        FixedPointBackend(FixedPointConfig(mode=mode)),
+        LavaBackend(LavaConfig(mode=mode, in_threads=in_threads)),
+    )
+    clean = FixedPointBackend(FixedPointConfig(mode=mode, overflow="mod24"))
     first = [ours.run(ours.compile(network.graph, target), network.spikes) for network in networks]
     second = theirs.run_many([(theirs.compile(network.graph, target), network.spikes) for network in networks])
     pairs = [agreement(a, b) for a, b in zip(first, second, strict=True)]
-    for a, b in zip(first, second, strict=True):
+    for network, a, b in zip(networks, first, second, strict=True):
         assert a.num_spikes == b.num_spikes
         assert np.allclose(a.answers, b.answers, rtol=1e-12)
-    return (
+        assert a.other_states.keys() == b.other_states.keys()
+        if not any(a.num_folds.values()):
+            assert agreement(clean.run(clean.compile(network.graph, target), network.spikes), b).is_exact
+    return Compared(
         sum(pair.num_spikes for pair in pairs),
         sum(pair.num_differing_spikes for pair in pairs),
         sum(pair.num_differing_states for pair in pairs),
@@ -102,32 +202,46 @@ def compared(
     )
 
 
-HUNDREDS = [range(first, first + 100) for first in range(0, 2000, 100)]
+SEEDS = [range(first, first + 200) for first in range(0, 2000, 200)]
 
 
 @pytest.mark.lava
 @pytest.mark.slow
 @pytest.mark.usefixtures("lava_python")
-@pytest.mark.parametrize(
-    "seeds", [HUNDREDS[0], *(pytest.param(seeds, marks=pytest.mark.nightly) for seeds in HUNDREDS[1:])]
-)
-def test_a_hundred_random_networks_equal_lava_spike_for_spike_and_state_for_state(seeds: range) -> None:
-    num_spikes, differing_spikes, differing_states, num_folding = compared(seeds, "strict")
-    assert differing_spikes == 0
-    assert differing_states == 0
-    assert num_spikes > 30_000
-    assert num_folding >= 15
+@pytest.mark.parametrize("seeds", [SEEDS[0], *(pytest.param(seeds, marks=pytest.mark.nightly) for seeds in SEEDS[1:])])
+def test_two_hundred_random_networks_of_every_kind_equal_lava(seeds: range) -> None:
+    result = compared([random_processes(seed) for seed in seeds])
+    assert result.num_differing_messages == 0
+    assert result.num_differing_states == 0
+    assert result.num_spikes > 50_000
+    assert result.num_folding >= 15
+
+
+@pytest.mark.lava
+@pytest.mark.usefixtures("lava_python")
+def test_lava_in_processes_of_its_own_gives_the_same() -> None:
+    result = compared([*(random_network(seed) for seed in range(3)), random_processes(7)], in_threads=False)
+    assert (result.num_differing_messages, result.num_differing_states) == (0, 0)
+    assert result.num_spikes > 1000
 
 
 @pytest.mark.lava
 @pytest.mark.usefixtures("lava_python")
 def test_lava_mode_equals_lava_beyond_the_bits_of_the_chip() -> None:
-    six_bits = replace(LOIHI2, weight_bits=6)
-    num_spikes, differing_spikes, differing_states, num_folding = compared(range(16), "lava", six_bits)
-    assert differing_spikes == 0
-    assert differing_states == 0
-    assert num_spikes > 1000
-    assert num_folding >= 4
+    networks = [random_processes(seed, limits="lava") for seed in range(24)]
+    result = compared(networks, mode="lava", target=replace(LOIHI2, weight_bits=6))
+    assert (result.num_differing_messages, result.num_differing_states) == (0, 0)
+    assert result.num_spikes > 1000
+    assert result.num_folding >= 4
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("in_threads", [True, False], ids=["threads", "processes"])
+def test_a_process_of_lava_that_dies_is_named_and_does_not_hang(lava_python: Path, in_threads: bool) -> None:
+    source, synapse = np.ones((3, 2), dtype=np.int64), LinearSynapse(np.array([[2, 4]]))
+    job = one_layer(source, synapse, WIDE, delay=np.array([[1, 64]]))  # Lava raises in the matrix' own process
+    with pytest.raises(HardwareError, match=r"worker failed \(exit status 1\); its last message: .*64"):
+        run_lava_jobs([job], python=lava_python, timeout_s=60.0, in_threads=in_threads)
 
 
 @pytest.mark.lava

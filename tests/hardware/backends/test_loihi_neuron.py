@@ -10,15 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conversion.integer_graph import IntegerNeuron
-from hardware.backends.loihi_neuron import (
-    LifReset,
-    LifRun,
-    LifState,
-    decayed,
-    lif_run,
-    lif_run_by_definition,
-    state_bias,
-)
+from hardware.backends.loihi_neuron import decayed, lif_run, lif_run_by_definition, state_bias
+from hardware.backends.neuron_run import NeuronRun, NeuronState, PeriodicReset
 
 BOTH = pytest.mark.parametrize("run", [lif_run, lif_run_by_definition], ids=["fast", "definition"])
 
@@ -31,7 +24,7 @@ def neuron_of(du: int = 4095, dv: int = 0, vth: int = 10, bias_mant: int = 0, bi
 
 def run_single(run: Any, neuron: IntegerNeuron, inputs: list[int], **options: Any) -> tuple[list[int], ...]:
     """u, v and s after every step of one neuron."""
-    state, traces = LifState.zero(1), ([], [], [])
+    state, traces = NeuronState.zero(1), ([], [], [])
     for step, value in enumerate(inputs, start=1):
         activation = np.array([[value]], dtype=np.int32)
         bias = state_bias(neuron, (1,)).astype(np.int32)
@@ -68,7 +61,7 @@ def test_the_threshold_must_be_exceeded(run: Any) -> None:
 def test_reset_happens_before_the_update_of_its_step(run: Any) -> None:
     # Steps 2 and 5 start from zero; without leak u remembers and v sums it: u = 64, 128, 192, ...
     neuron = neuron_of(du=0, vth=131071)
-    u, v, _ = run_single(run, neuron, [64, 64, 64, 64, 64], reset=LifReset(interval=3, offset=2))
+    u, v, _ = run_single(run, neuron, [64, 64, 64, 64, 64], reset=PeriodicReset(interval=3, offset=2))
     keep = 4095 / 4096
     assert u[0] == v[0] == u[1] == v[1] == u[4] == v[4] == 4096
     assert u[2] == int(4096 * keep) + 4096
@@ -77,8 +70,8 @@ def test_reset_happens_before_the_update_of_its_step(run: Any) -> None:
 @BOTH
 def test_a_reset_offset_beyond_the_interval_counts_modulo(run: Any) -> None:
     neuron, inputs = neuron_of(vth=131071), [1] * 9
-    near = run_single(run, neuron, inputs, reset=LifReset(interval=4, offset=3))
-    assert run_single(run, neuron, inputs, reset=LifReset(interval=4, offset=11)) == near
+    near = run_single(run, neuron, inputs, reset=PeriodicReset(interval=4, offset=3))
+    assert run_single(run, neuron, inputs, reset=PeriodicReset(interval=4, offset=11)) == near
 
 
 @BOTH
@@ -95,7 +88,7 @@ def test_folds_and_saturations_are_counted(run: Any) -> None:
     inputs = TRACES["u wraps at 24 bits"]["activation"]
     neuron = neuron_of(dv=4095, vth=131071)
     activation = np.array(inputs, dtype=np.int32)[:, None]
-    result = run(activation, LifState.zero(1), neuron=neuron, bias=np.zeros(1, dtype=np.int32))
+    result = run(activation, NeuronState.zero(1), neuron=neuron, bias=np.zeros(1, dtype=np.int32))
     # By hand: all but 131072 and the last 0 leave 24 bits (2^23 itself stays); v = 2^23 is cut three times.
     assert result.num_folds == 6
     assert result.num_saturations == 3
@@ -107,7 +100,7 @@ def test_bias_is_shifted_by_its_exponent_and_spread_over_the_map() -> None:
     assert state_bias(neuron_of(bias_mant=-7, bias_exp=-1), (1,)).tolist() == [-4]
 
 
-def same(a: LifRun, b: LifRun) -> bool:
+def same(a: NeuronRun, b: NeuronRun) -> bool:
     arrays = [
         (a.spikes.dense(), b.spikes.dense()),
         (a.state.current, b.state.current),
@@ -126,15 +119,15 @@ def same(a: LifRun, b: LifRun) -> bool:
     bits=st.integers(1, 31),
     num_neurons=st.sampled_from([1, 7, 255, 256, 257, 600]),
     overflow=st.sampled_from(["lava", "mod24"]),
-    reset=st.none() | st.builds(LifReset, interval=st.integers(1, 9), offset=st.integers(0, 20)),
+    reset=st.none() | st.builds(PeriodicReset, interval=st.integers(1, 9), offset=st.integers(0, 20)),
 )
 @example(seed=0, du=0, dv=0, vth=0, bits=31, num_neurons=257, overflow="lava", reset=None)
 def test_the_fast_loop_equals_the_definition(
-    seed: int, du: int, dv: int, vth: int, bits: int, num_neurons: int, overflow: Any, reset: LifReset | None
+    seed: int, du: int, dv: int, vth: int, bits: int, num_neurons: int, overflow: Any, reset: PeriodicReset | None
 ) -> None:
     draw = np.random.default_rng(seed)
     largest = (1 << 31) - (1 << 24)  # beyond what fold can leave in u
-    state = LifState(
+    state = NeuronState(
         draw.integers(-largest, largest, size=num_neurons, dtype=np.int32),
         draw.integers(1 - (1 << 23), 1 << 23, size=num_neurons, dtype=np.int32),
     )
@@ -148,9 +141,9 @@ def test_running_in_pieces_equals_running_at_once() -> None:
     draw = np.random.default_rng(1)
     activation = draw.integers(-400, 500, size=(20, 300)).astype(np.int32)
     options: dict[str, Any] = {"neuron": neuron_of(du=900, dv=77, vth=600), "bias": np.full(300, 5, dtype=np.int32)}
-    reset = LifReset(interval=6, offset=4)
-    whole = lif_run(activation, LifState.zero(300), reset=reset, **options)
-    first = lif_run(activation[:13], LifState.zero(300), reset=reset, **options)
+    reset = PeriodicReset(interval=6, offset=4)
+    whole = lif_run(activation, NeuronState.zero(300), reset=reset, **options)
+    first = lif_run(activation[:13], NeuronState.zero(300), reset=reset, **options)
     second = lif_run(activation[13:], first.state, reset=reset, first_step=14, **options)
     assert np.array_equal(whole.state.voltage, second.state.voltage)
     assert np.array_equal(whole.spikes.dense(), np.concatenate([first.spikes.dense(), second.spikes.dense()]))
@@ -158,7 +151,7 @@ def test_running_in_pieces_equals_running_at_once() -> None:
 
 
 def test_the_given_state_is_left_alone() -> None:
-    state = LifState.zero(4)
+    state = NeuronState.zero(4)
     lif_run(np.full((3, 4), 9, dtype=np.int32), state, neuron=neuron_of(), bias=np.ones(4, dtype=np.int32))
     assert not state.voltage.any()
     assert not state.current.any()

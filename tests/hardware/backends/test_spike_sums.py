@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from conversion.graph import Conv2dSynapse, LinearSynapse
 from hardware.backends.loihi_synapse import conv_sums, dense_sums
-from hardware.backends.spike_sums import channels_first, channels_last, spike_sums
+from hardware.backends.sparse_sums import SparseSums
+from hardware.backends.spike_sums import ConvSums, channels_first, channels_last, spike_sums
 from hardware.backends.spike_train import SpikeTrain
 
 PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -59,6 +60,39 @@ def test_convolutions_of_any_geometry_sum_as_defined(
     connection.add_to(sums, train_of(messages), 1)
     expected = conv_sums(synapse, messages)[1:3] + 1000
     assert np.array_equal(channels_first(sums, target), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kernel=PAIR,
+    gap=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    channels=st.sampled_from([(1, 1), (3, 1), (2, 3)]),
+)
+def test_pools_are_lists_of_one_target_a_neuron_and_sum_as_defined(
+    seed: int, kernel: tuple[int, int], gap: tuple[int, int], padding: tuple[int, int], channels: tuple[int, int]
+) -> None:
+    draw = np.random.default_rng(seed)
+    groups, in_group = channels
+    stride = (kernel[0] + gap[0], kernel[1] + gap[1])  # no two windows overlap
+    synapse = Conv2dSynapse(
+        draw.integers(1, 200, size=(groups, in_group, *kernel)), None, stride, padding, groups=groups
+    )
+    shape = (groups * in_group, 7, 5)
+    connection = spike_sums(synapse, shape, 1)
+    assert isinstance(connection, SparseSums)
+    assert np.diff(connection.offsets).max() <= 1
+    messages = draw.integers(0, 2, size=(3, *shape))
+    target = synapse.output_shape(shape)
+    sums = np.zeros((3, int(np.prod(target))), dtype=np.int32)
+    connection.add_to(sums, train_of(messages), 0)
+    assert np.array_equal(channels_first(sums, target), conv_sums(synapse, messages))
+
+
+def test_a_pool_whose_sums_could_wrap_is_summed_as_a_convolution() -> None:
+    synapse = Conv2dSynapse(np.full((1, 1, 2, 2), 1 << 21), stride=(2, 2))
+    assert isinstance(spike_sums(synapse, (1, 4, 4), 1), ConvSums)
 
 
 @settings(max_examples=50, deadline=None)
