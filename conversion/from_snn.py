@@ -168,16 +168,15 @@ def _add_conv(populations: _Populations, name: str, module: SpikingConv2d, sourc
     if type(conv) is not nn.Conv2d or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         raise _unsupported(f"{name}.conv", conv, "a Conv2d with zero padding, given in pixels")
     folded = fold_batchnorm(conv.weight, conv.bias, module.norm)
-    gain, neuron = _neuron(f"{name}.neuron", module.neuron)
     synapse = Conv2dSynapse(
-        weight=gain * _array(folded.weight),
-        bias=gain * _array(folded.bias),
+        weight=_array(folded.weight),
+        bias=_array(folded.bias),
         stride=_pair(conv.stride),
         padding=_pair(conv.padding),
         dilation=_pair(conv.dilation),
         groups=conv.groups,
     )
-    sources = populations.add(f"{name}.neuron", synapse, neuron, sources)
+    sources = populations.add(f"{name}.neuron", *_neuron(f"{name}.neuron", module.neuron, synapse), sources)
     return _add_pool(populations, f"{name}.pool", module.pool, len(folded.bias), sources)
 
 
@@ -205,9 +204,8 @@ def _add_linear(
     linear = module.linear
     if type(linear) is not nn.Linear:
         raise _unsupported(f"{name}.linear", linear, "Linear")
-    gain, neuron = _neuron(f"{name}.neuron", module.neuron)
-    bias = None if linear.bias is None else gain * _array(linear.bias)
-    return populations.add(f"{name}.neuron", LinearSynapse(gain * _array(linear.weight), bias), neuron, sources)
+    synapse = LinearSynapse(_array(linear.weight), None if linear.bias is None else _array(linear.bias))
+    return populations.add(f"{name}.neuron", *_neuron(f"{name}.neuron", module.neuron, synapse), sources)
 
 
 _MODULES: dict[type[nn.Module], Callable[[_Populations, str, Any, tuple[str, ...]], tuple[str, ...]]] = {
@@ -219,24 +217,23 @@ _MODULES: dict[type[nn.Module], Callable[[_Populations, str, Any, tuple[str, ...
 }
 
 
-def _neuron(name: str, module: SpikingNeuron) -> tuple[float, Neuron]:
-    """The gain on the input, and the neuron with v_reset moved to 0 (an exact substitution)."""
+def _neuron(name: str, module: SpikingNeuron, synapse: Synapse) -> tuple[Synapse, Neuron]:
+    """The synapse with the gain on its currents, and the neuron with v_reset moved to 0 (an exact substitution)."""
     if type(module) is not SpikingNeuron:
         raise _unsupported(name, module, "SpikingNeuron")
-    config = module.config
-    if config.leak_per == "channel":
-        raise UnsupportedLayerError(
-            f"{name!r} learns a leak for every channel; a population has one leak, as the chip's neurons do. Train it "
-            "with leak_per='layer'."
-        )
-    leak = float(module.leak.detach().double())
+    config, leak = module.config, _array(module.leak)
+    # One leak, or one a channel, of neurons (C, H, W) or (N,).
+    outputs = [1] * (synapse.weight.ndim - 2)
     neuron = Neuron(
-        leak=leak,
+        leak=leak.reshape(-1, *outputs),
         threshold=config.threshold - config.v_reset,
         reset=config.reset,
         fires_on_equality=config.fires_on_equality,
     )
-    return (leak if config.decay_input else 1.0), neuron
+    if not config.decay_input:
+        return synapse, neuron
+    bias = None if synapse.bias is None else leak * synapse.bias
+    return replace(synapse, weight=leak.reshape(-1, 1, *outputs) * synapse.weight, bias=bias), neuron
 
 
 def _head_name(model: FaceModel, head: str | None) -> str:

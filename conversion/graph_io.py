@@ -2,7 +2,8 @@
 
 The exact form: unlike NIR it holds any neuron. `model.json` holds populations, neurons and
 geometry; in `model.safetensors` beside it connection k of population i has the arrays
-"p<i>.c<k>.weight" and "p<i>.c<k>.bias", the readout "readout.weight" and "readout.bias".
+"p<i>.c<k>.weight" and "p<i>.c<k>.bias", the readout "readout.weight" and "readout.bias". A
+parameter that differs between neurons is null in the first file and "p<i>.<its name>" in the second.
 """
 
 import json
@@ -38,6 +39,7 @@ _NEURON_TYPES: dict[str, tuple[type, ...]] = {
     "fires_on_equality": (bool,),
     "initial_voltage": (int, float),
     "is_relay": (bool,),
+    "rest": (int, float),
 }
 
 
@@ -61,6 +63,8 @@ def save_graph(graph: SpikingGraph, path: Path) -> None:
                 arrays[f"p{i}.c{k}.bias"] = synapse.bias
             inputs.append({"source": connection.source, **_geometry(synapse)})
         neuron = {name: getattr(population.neuron, name) for name in _NEURON_TYPES}
+        for name, values in population.neuron.arrays.items():
+            neuron[name], arrays[f"p{i}.{name}"] = None, values
         populations.append({"name": population.name, "shape": population.shape, "neuron": neuron, "inputs": inputs})
     header = {
         "format": _FORMAT,
@@ -104,7 +108,8 @@ def load_graph(path: Path) -> SpikingGraph:
     except (KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
         raise DataError(f"'{path.name}' is not a spiking graph, or is damaged: {error!r}") from error
     biases = [link.synapse.bias for population in graph.populations for link in population.inputs]
-    if len(arrays) != 2 + len(biases) + sum(bias is not None for bias in biases):
+    differing = sum(len(population.neuron.arrays) for population in graph.populations)
+    if len(arrays) != 2 + len(biases) + sum(bias is not None for bias in biases) + differing:
         raise DataError(f"the arrays beside '{path.name}' are not all of its graph; the two files are of two graphs.")
     return graph
 
@@ -139,21 +144,29 @@ def _geometry(synapse: Synapse) -> dict[str, Any]:
 
 
 def _population(index: int, entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Population:
-    neuron = entry["neuron"]
-    for name, kinds in _NEURON_TYPES.items():
-        if not isinstance(neuron[name], kinds):
-            raise DataError(f"the {name} of population {entry['name']!r} must be {kinds[-1].__name__}.")
-    if neuron["reset"] not in ("zero", "subtract"):
-        raise DataError(f"population {entry['name']!r} must reset to 'zero' or by 'subtract'; got {neuron['reset']!r}.")
     return Population(
         name=entry["name"],
         shape=_sizes(entry["shape"]),
-        neuron=Neuron(**{name: neuron[name] for name in _NEURON_TYPES}),
+        neuron=_neuron(f"p{index}", entry, arrays),
         inputs=tuple(
             Connection(link["source"], _synapse(f"p{index}.c{k}", link, arrays))
             for k, link in enumerate(entry["inputs"])
         ),
     )
+
+
+def _neuron(prefix: str, entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Neuron:
+    # Files of older versions have no rest.
+    given = {"rest": 0.0, **entry["neuron"]}
+    values = {name: given[name] for name in _NEURON_TYPES}
+    for name, kinds in _NEURON_TYPES.items():
+        if values[name] is None and float in kinds:
+            values[name] = _floats(arrays, f"{prefix}.{name}", len(entry["shape"]))
+        elif not isinstance(values[name], kinds):
+            raise DataError(f"the {name} of population {entry['name']!r} must be {kinds[-1].__name__}.")
+    if values["reset"] not in ("zero", "subtract"):
+        raise DataError(f"population {entry['name']!r} must reset to 'zero' or by 'subtract'; got {values['reset']!r}.")
+    return Neuron(**values)
 
 
 def _synapse(prefix: str, link: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Synapse:

@@ -3,9 +3,10 @@
 NIR knows time constants, not steps: `dt_s` maps one to the other. A reader that advances
 by forward Euler with that dt gets the graph's own update:
 
-    leaky (0 < leak <= 1)   LIF, tau = dt / leak, r = 1, v_leak = 0, v_reset = 0; the
+    leaky (0 < leak <= 1)   LIF, tau = dt / leak, r = 1, v_leak = rest (0), v_reset = 0; the
                             weights in front are divided by leak, as Euler multiplies by
-                            dt / tau:  v' = v + dt/tau (-v + r I)
+                            dt / tau:  v' = v + dt/tau (-v + r I).  Where the leak differs within
+                            a map, no kernel can be divided by it: r = 1 / leak, weights as they are
     without leak            IF, r = 1 / dt, v_reset = 0; weights as they are:
                             v' = v + dt r I.  Readers that ignore dt and r (norse) agree.
     relay, OR-pool          LIF with tau = dt
@@ -27,13 +28,15 @@ Source: Pedersen et al. 2024, Nature Communications 15:8122 (the primitives).
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import nir
 import numpy as np
 
-from conversion.graph import INPUT, Conv2dSynapse, LinearSynapse, Neuron, Population, Readout, SpikingGraph, Synapse
+from conversion.graph import INPUT, Conv2dSynapse, Population, Readout, SpikingGraph, Synapse
 from conversion.nir_soft_reset import soft_reset_nodes
+from conversion.nir_weights import per_output
 from snnface.errors import ConfigError, UnsupportedLayerError
 from snnface.files import atomic_path
 
@@ -61,7 +64,8 @@ def nir_from_graph(
 
     Raises:
         UnsupportedLayerError: if a population has no NIR form (reset by subtraction with a leak,
-            or an initial voltage or `>=` with reset to zero), or a kernel that NIR 1.0.8 cannot describe.
+            an initial voltage or `>=` with reset to zero, neurons with and without a leak), or a kernel
+            that NIR 1.0.8 cannot describe.
         ConfigError: if dt_s is not positive.
     """
     if not (np.isfinite(dt_s) and dt_s > 0):
@@ -69,8 +73,9 @@ def nir_from_graph(
     writer = _Writer(graph.input_shape)
     for population in graph.populations:
         _require_expressible(population)
+        unit = _weight_unit(population)
         links = [
-            writer.add_synapse(link.source, graph.shape_of(link.source), _scaled(link.synapse, population.neuron.leak))
+            writer.add_synapse(link.source, graph.shape_of(link.source), _divided(link.synapse, unit))
             for link in population.inputs
         ]
         writer.add_population(population, links, dt_s, (scales or {}).get(population.name))
@@ -160,8 +165,8 @@ class _Writer:
         if scale is not None:
             metadata["quantisation_scale"] = scale
         if neuron.reset == "zero":
-            node = _neuron_node(neuron, shape, dt_s, metadata)
-            self._populations[population.name] = self.add("lif" if neuron.leak else "if", node, links)
+            node = _neuron_node(population, dt_s, metadata)
+            self._populations[population.name] = self.add("lif" if np.any(neuron.leak) else "if", node, links)
             return
         nodes = soft_reset_nodes(neuron, shape, r=_inverse(dt_s), metadata=metadata)
         integrator = self.add("i", nodes[0], links)
@@ -179,12 +184,14 @@ class _Writer:
 
 def _require_expressible(population: Population) -> None:
     neuron = population.neuron
-    is_soft = neuron.reset == "subtract"
+    is_soft, leak = neuron.reset == "subtract", np.asarray(neuron.leak)
+    wrong = leak[~((leak >= 0) & (leak <= 1))].tolist()
     reasons = {
-        "resets by subtraction and leaks; only an integrator can be given that feedback": is_soft and neuron.leak != 0,
-        "starts at a voltage other than 0; NIR has no initial state": not is_soft and neuron.initial_voltage != 0,
+        "resets by subtraction and leaks; only an integrator can be given that feedback": is_soft and leak.any(),
+        "starts at a voltage other than 0; NIR has no initial state": not is_soft and np.any(neuron.initial_voltage),
         "fires on equality (>=); NIR fires above the threshold (>)": not is_soft and neuron.fires_on_equality,
-        f"has a leak of {neuron.leak}, which no time constant of at least one step gives": not 0 <= neuron.leak <= 1,
+        f"has a leak of {wrong[0] if wrong else 0}, which no time constant of at least one step gives": bool(wrong),
+        "has neurons with a leak and neurons without; a node of NIR holds one kind": leak.any() and not leak.all(),
     }
     for reason, applies in reasons.items():
         if applies:
@@ -194,18 +201,18 @@ def _require_expressible(population: Population) -> None:
             )
 
 
-def _neuron_node(
-    neuron: Neuron, shape: tuple[int, ...], dt_s: float, metadata: Mapping[str, str | int | float]
-) -> nir.NIRNode:
-    threshold, zeros = np.full(shape, float(neuron.threshold)), np.zeros(shape)
-    if neuron.leak == 0:
+def _neuron_node(population: Population, dt_s: float, metadata: Mapping[str, str | int | float]) -> nir.NIRNode:
+    neuron, shape = population.neuron, population.shape
+    threshold, zeros = np.full(shape, neuron.threshold), np.zeros(shape)
+    if not np.any(neuron.leak):
         return nir.IF(r=np.full(shape, _inverse(dt_s)), v_threshold=threshold, v_reset=zeros, metadata=dict(metadata))
+    unit = _weight_unit(population)
     return nir.LIF(
         tau=np.full(shape, dt_s / neuron.leak),
-        r=np.ones(shape),
-        v_leak=zeros,
+        r=np.full(shape, unit.reshape(-1, *[1] * (len(shape) - 1)) / neuron.leak),
+        v_leak=np.full(shape, neuron.rest),
         v_threshold=threshold,
-        v_reset=zeros.copy(),
+        v_reset=zeros,
         metadata=dict(metadata),
     )
 
@@ -216,14 +223,20 @@ def _inverse(dt_s: float) -> float:
     return inverse if inverse * dt_s == 1 else float(np.nextafter(inverse, np.inf))
 
 
-def _scaled(synapse: Synapse, leak: float) -> Synapse:
-    """The weights that a LIF node of this leak needs in front of it, ungrouped."""
-    gain = 1.0 if leak == 0 else leak
-    bias = None if synapse.bias is None else synapse.bias / gain
-    if isinstance(synapse, LinearSynapse):
-        return LinearSynapse(synapse.weight / gain, bias)
-    whole = block_diagonal(synapse)
-    return Conv2dSynapse(whole.weight / gain, bias, whole.stride, whole.padding, whole.dilation)
+def _weight_unit(population: Population) -> np.ndarray:
+    """[C]: what the weights into a population are divided by, for r = unit / leak.
+
+    That is the leak, so that r = 1; or 1, without any leak or where it differs within a map.
+    """
+    leak = per_output(np.asarray(population.neuron.leak), population.shape)
+    return np.ones(population.shape[0]) if leak is None or not leak.any() else leak
+
+
+def _divided(synapse: Synapse, unit: np.ndarray) -> Synapse:
+    """The synapse, ungrouped, with every output in units of its own."""
+    whole = block_diagonal(synapse) if isinstance(synapse, Conv2dSynapse) else synapse
+    wide = unit.reshape(-1, *[1] * (whole.weight.ndim - 1))
+    return replace(whole, weight=whole.weight / wide, bias=None if whole.bias is None else whole.bias / unit)
 
 
 def _conv_node(source: str, synapse: Conv2dSynapse, shape: tuple[int, ...]) -> nir.Conv2d:

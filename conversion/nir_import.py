@@ -5,8 +5,9 @@
 
     I with a Threshold and a feedback (`conversion.nir_soft_reset`): reset by subtraction
 
-A v_reset other than 0 moves the potential's zero there: threshold and start shift by it. A v_leak
-other than v_reset is a current that always flows, and becomes a bias. Shapes that nodes declare must
+Every parameter may differ between neurons. A v_reset other than 0 moves the potential's zero there: threshold and
+start shift by it. A v_leak other than v_reset is a current that always flows, and becomes a bias where it is one
+number a channel. Shapes that nodes declare must
 be those that arrive. Between two neuron nodes (or the input and one) stand exactly one Conv2d, Affine or Linear,
 and any number of SumPool2d, AvgPool2d (folded into the weights behind them), uniform Scale
 and Flatten in front of it; a neuron read directly becomes a one-to-one connection. The
@@ -15,6 +16,7 @@ those neurons is its leak.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -24,7 +26,7 @@ import numpy as np
 from conversion.graph import INPUT, Connection, LinearSynapse, Population, Readout, SpikingGraph, Synapse
 from conversion.nir_export import STEP_READOUT
 from conversion.nir_file import read_nodes, time_step
-from conversion.nir_neurons import leak_of, neuron_of, plain
+from conversion.nir_neurons import NodeNeuron, leak_of, neuron_of, plain, require_neurons
 from conversion.nir_soft_reset import SoftReset, feedbacks_of, soft_reset_neuron
 from conversion.nir_weights import (
     BEFORE_WEIGHTS,
@@ -58,7 +60,7 @@ def graph_from_nir(nir_graph: nir.NIRGraph, *, dt_s: float | None = None) -> Spi
 
     Weights come back within a few units of the last place of float64 (exactly, where tau
     is dt or the neuron has no leak); biases that are all 0 come back as None. A threshold
-    or r that differs between neurons is folded into their weights.
+    or r that differs between neurons is folded into their weights where these can take it in.
 
     Args:
         dt_s: the time step in seconds; None takes it from the file's metadata ("dt").
@@ -173,21 +175,23 @@ class _Reader:
 
     def _add_population(self, name: str, node: nir.NIRNode) -> None:
         soft = self._resets.get(name)
+        before = self._before[name if soft is None else soft.integrator]
+        links = [self._connection(source, name) for source in before if soft is None or source != soft.feedback]
+        if not links:
+            raise ConversionError(f"node {name!r} has no edge into it; every neuron needs weights in front of it.")
+        # Some exporters write one number for the whole layer, so that its shape is that of the currents.
+        shape, *others = (link.synapse.output_shape(self._shapes[link.source]) for link in links)
+        if any(other != shape for other in others):
+            raise ConversionError(f"node {name!r} adds up currents of different shapes: {shape} and {others}.")
+        require_neurons(name, node, shape)
         if soft is None:
-            neuron, gain, drive = neuron_of(name, node, self._dt_s)
-            before, threshold = self._before[name], node.v_threshold
+            read = neuron_of(name, node, self._dt_s)
         else:
-            neuron, gain, drive = soft_reset_neuron(self._graph, soft, self._dt_s), np.ones(1), np.zeros(1)
-            before = [source for source in self._before[soft.integrator] if source != soft.feedback]
-            threshold = node.threshold
-        links = [self._connection(source, name, gain) for source in before]
-        if links and np.any(drive):
-            driven = with_drive(name, links[0].synapse, drive, self._shapes[links[0].source])
-            links[0] = Connection(links[0].source, driven)
-        shape = np.shape(threshold)
-        if links and np.size(threshold) == 1:
-            # Some exporters write one number for the whole layer.
-            shape = links[0].synapse.output_shape(self._shapes[links[0].source])
+            read = NodeNeuron(soft_reset_neuron(self._graph, soft, self._dt_s), np.ones(1), np.zeros(1))
+        neuron, gain, drive = read.for_weights(shape)
+        links = [replace(link, synapse=with_gain(name, link.synapse, gain, shape)) for link in links]
+        if np.any(drive):
+            links[0] = replace(links[0], synapse=with_drive(links[0].synapse, drive))
         population = str(plain(node.metadata.get("population", name)))
         population = name if population in self._shapes else population
         while population in self._shapes:
@@ -209,7 +213,7 @@ class _Reader:
             node = self._graph.nodes[chain[0]]
             require_values(chain[0], node, "r", lambda r: r == r, "must be a number")
             require_values(chain[0], node, "v_leak", lambda v: v == 0, "must be 0")
-            leak, gain = leak_of(chain[0], node, self._dt_s), np.asarray(node.r)
+            leak, gain = _one_leak(chain[0], node, self._dt_s), np.asarray(node.r)
             chain = chain[1:]
         elif plain(self._graph.metadata.get("readout")) == STEP_READOUT:
             leak = 1.0
@@ -227,10 +231,10 @@ class _Reader:
         require_declared(name, None if declared is None else int(np.prod(declared)), (answers,))
         self._readout = Readout(source=source, weight=weight, bias=bias, leak=leak)
 
-    def _connection(self, start: str, target: str, gain: np.ndarray) -> Connection:
-        """The connection that ends with node `start`, into `target`."""
+    def _connection(self, start: str, target: str) -> Connection:
+        """The connection that ends with node `start`, into `target`, without the target's gain."""
         source, chain = self._chain(start)
-        return Connection(source, with_gain(target, self._synapse(chain, source, target), gain, self._shapes[source]))
+        return Connection(source, self._synapse(chain, source, target))
 
     def _chain(self, start: str) -> tuple[str, list[str]]:
         """The population (or the input) in front of node `start`, and the nodes from there to it."""
@@ -253,3 +257,10 @@ class _Reader:
                     "behind an LI that itself reads neurons. Put neurons that spike in its place."
                 )
         return synapse_from_nodes([(name, self._graph.nodes[name]) for name in chain], self._shapes[source], target)
+
+
+def _one_leak(name: str, node: nir.LI, dt_s: float) -> float:
+    """A readout filters what its weights make of spikes, so that all it reads must leak alike."""
+    leak = leak_of(name, node, dt_s)
+    require_values(name, node, "tau", lambda tau: tau == tau.flat[0], "must be the same for all that a readout reads")
+    return float(leak.flat[0])

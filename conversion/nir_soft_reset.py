@@ -75,13 +75,13 @@ def soft_reset_neuron(graph: nir.NIRGraph, nodes: SoftReset, dt_s: float) -> Neu
     """The neuron of three such nodes; the weights into it stay as they are.
 
     Raises:
-        UnsupportedLayerError: if the feedback does not take off a positive number, or differs between neurons.
+        UnsupportedLayerError: if the feedback does not take off a positive number.
         ConversionError: if the three nodes have different shapes.
     """
     integrator, threshold, feedback = (graph.nodes[name] for name in nodes)
     require_values(nodes.integrator, integrator, "r", lambda r: r > 0, "must be positive")
-    require_values(nodes.threshold, threshold, "threshold", lambda v: v == v.flat[0], "must be one number for all")
-    require_values(nodes.feedback, feedback, "scale", lambda s: s == s.flat[0], "must be one number for all")
+    require_values(nodes.threshold, threshold, "threshold", lambda v: v == v, "must be a number")
+    require_values(nodes.feedback, feedback, "scale", lambda s: s < 0, "must take off a positive number")
     for name, values in ((nodes.integrator, integrator.r), (nodes.feedback, feedback.scale)):
         if np.size(values) != 1:
             require_declared(name, np.shape(values), np.shape(threshold.threshold))
@@ -91,9 +91,9 @@ def soft_reset_neuron(graph: nir.NIRGraph, nodes: SoftReset, dt_s: float) -> Neu
             f"r of node {nodes.integrator!r} must be one over the time step, so that the feedback takes off what the "
             f"scale says; r dt is {gain.min()} to {gain.max()}."
         )
-    amount, fires_at = -float(np.asarray(feedback.scale).flat[0]), float(np.asarray(threshold.threshold).flat[0])
-    if not amount > 0:
-        raise UnsupportedLayerError(f"the feedback {nodes.feedback!r} must take off a positive number; got {amount}.")
+    fires_at = np.asarray(threshold.threshold, dtype=np.float64)
+    amount = -np.asarray(feedback.scale, dtype=np.float64)
+    amount = amount.reshape(fires_at.shape if amount.size == fires_at.size else -1)
     comparison = threshold.metadata.get("comparison", ">")
     comparison = comparison.decode() if isinstance(comparison, bytes) else str(comparison)
     if comparison not in (">", ">="):

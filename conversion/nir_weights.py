@@ -14,6 +14,7 @@ from snnface.errors import ConversionError, UnsupportedLayerError
 __all__ = [
     "BEFORE_WEIGHTS",
     "WEIGHTS",
+    "per_output",
     "require_declared",
     "require_numbers",
     "require_values",
@@ -158,49 +159,32 @@ def with_readout_weights(name: str, synapse: Synapse, shape: tuple[int, ...]) ->
     return synapse
 
 
-def with_gain(target: str, synapse: Synapse, gain: np.ndarray, shape: tuple[int, ...]) -> Synapse:
-    """The synapse with its outputs multiplied by `gain` (one number, or one a neuron).
+def with_gain(target: str, synapse: Synapse, gain: np.ndarray, neurons: tuple[int, ...]) -> Synapse:
+    """The synapse into `neurons` with its outputs multiplied by `gain` (one number, or one a neuron).
 
     Raises:
-        ConversionError: if there are more or fewer neurons than currents.
-        UnsupportedLayerError: if the gain differs within a map behind a convolution.
+        UnsupportedLayerError: if the gain differs within a map.
     """
-    if gain.ndim == 0 or np.all(gain == gain.flat[0]):
+    if gain.size == 1:
         return _multiplied(synapse, np.array(gain.flat[0]))
-    if gain.shape != synapse.output_shape(shape):
-        raise ConversionError(
-            f"node {target!r} has {gain.shape} neurons; {synapse.output_shape(shape)} currents arrive."
-        )
-    if isinstance(synapse, LinearSynapse):
-        return _multiplied(synapse, gain)
-    channels = gain[:, 0, 0]
-    if not np.all(gain == channels[:, None, None]):
+    channels = per_output(gain, neurons)
+    if channels is None:
         raise UnsupportedLayerError(
-            f"r or v_threshold of node {target!r} differs within a map; behind a convolution only channels may differ."
+            f"r of node {target!r} differs within a map and is not above 0 everywhere, and the outputs of a "
+            "convolution share their weights; only channels may differ in sign."
         )
     return _multiplied(synapse, channels)
 
 
-def with_drive(target: str, synapse: Synapse, drive: np.ndarray, shape: tuple[int, ...]) -> Synapse:
-    """The synapse with a current (one number, or one a neuron) that is added at every step.
+def with_drive(synapse: Synapse, drive: np.ndarray) -> Synapse:
+    """The synapse with a current [C] that is added at every step."""
+    return replace(synapse, bias=drive if synapse.bias is None else synapse.bias + drive)
 
-    Raises:
-        ConversionError: if there are more or fewer neurons than currents.
-        UnsupportedLayerError: if it differs within a map behind a convolution.
-    """
-    neurons = synapse.output_shape(shape)
-    if drive.size != 1 and drive.shape != neurons:
-        raise ConversionError(f"node {target!r} has {drive.shape} neurons; {neurons} currents arrive.")
-    drive = np.broadcast_to(drive if drive.size > 1 else drive.reshape(-1)[0], neurons)
-    bias = np.zeros(neurons[0]) if synapse.bias is None else synapse.bias
-    if isinstance(synapse, LinearSynapse):
-        return LinearSynapse(synapse.weight, bias + drive)
-    channels = drive[:, 0, 0]
-    if not np.all(drive == channels[:, None, None]):
-        raise UnsupportedLayerError(
-            f"v_leak of node {target!r} differs within a map; behind a convolution only channels may differ."
-        )
-    return replace(synapse, bias=bias + channels)
+
+def per_output(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """[C] of values that broadcast to neurons (C, H, W) or (N,); None where they differ within a map."""
+    rows = np.broadcast_to(values if values.size > 1 else values.reshape(()), shape).reshape(shape[0], -1)
+    return rows[:, 0].copy() if np.all(rows == rows[:, :1]) else None
 
 
 def require_declared(name: str, declared: Any, arriving: tuple[int, ...]) -> None:

@@ -3,24 +3,25 @@
 Per population the rules of `snnface.spiking.quantisation`, with one scale S for all
 connections into it and du = 4095 (no current memory); quantisation-aware training follows the same.
 
-Default scale: S = (256 - g) / max|W|, or, where a smaller one puts every weight exactly on
-the grid (weights trained on it), that one. It is made smaller where the threshold or the
+Default scale: the largest weight becomes the largest integer of its connection's sign mode
+(254 of mixed signs, 255 of one sign), or, where a smaller scale puts every weight exactly on the
+grid (weights trained on it), that one is taken. It is made smaller where the threshold or the
 bias would not fit. Relays and OR-pools take their exact form: weight 64, vth 63, dv 4095.
 
 Source: lava-nc 0.10.0, the bit-accurate LIF and Dense models; Davies et al. 2018 (widths).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Population, SpikingGraph, Synapse
+from conversion.graph import INPUT, Conv2dSynapse, LinearSynapse, Population, SpikingGraph, Synapse
 from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
 from snnface.errors import ConfigError, UnsupportedLayerError
 
-__all__ = ["QuantizeConfig", "Quantized", "QuantizedLayer", "quantize"]
+__all__ = ["QuantizeConfig", "Quantized", "QuantizedLayer", "quantize", "total_bias"]
 
 _STATE_LIMIT = 2**23
 
@@ -64,11 +65,6 @@ class QuantizeConfig:
     def largest_input(self) -> int:
         return max(2**self.input_bits - 1, 1)
 
-    @property
-    def step(self) -> int:
-        """Distance of neighbouring weights."""
-        return int(2 ** (9 - self.weight_bits))
-
 
 @dataclass(frozen=True, slots=True)
 class QuantizedLayer:
@@ -77,10 +73,13 @@ class QuantizedLayer:
     Attributes:
         scale: integer weight per float weight, S.
         limited_by: what set the scale.
+        clip_percentile: of |W|, became the largest integer; None where none was clipped to.
+        signs: the sign mode of each connection, once each: one sign has a bit more of magnitude.
         num_weights, num_clipped, num_zeroed: all; beyond the range; non-zero but now 0.
         weight_error: root mean square of W_int / S - W, relative to that of W.
         threshold_error: vth / S - V, relative to V.
         leak_error: dv / 4096 - leak.
+        bias_exp: every bias is a mantissa of 13 bits, shifted by this many.
         bias_error: largest error of a bias, relative to V.
         comparison_is_exact: False if `>=` had to become `>` with a leak, where no exact
             form exists; ties then differ.
@@ -90,12 +89,15 @@ class QuantizedLayer:
     name: str
     scale: float
     limited_by: Literal["weights", "threshold", "bias", "relay"]
+    clip_percentile: float | None
+    signs: str
     num_weights: int
     num_clipped: int
     num_zeroed: int
     weight_error: float
     threshold_error: float
     leak_error: float
+    bias_exp: int
     bias_error: float
     comparison_is_exact: bool
     worst_current: int
@@ -171,6 +173,12 @@ def quantize(
 
 def _require_expressible(population: Population) -> None:
     neuron = population.neuron
+    if neuron.arrays:
+        raise UnsupportedLayerError(
+            f"population {population.name!r} has a {' and a '.join(neuron.arrays)} of its own for each neuron; a "
+            "population on the chip has one number for all. Train one number a layer, or, for thresholds, divide each "
+            "neuron's weights and bias by its own and set it to 1."
+        )
     if neuron.reset != "zero" or neuron.initial_voltage != 0:
         what = "resets by subtraction" if neuron.reset != "zero" else "starts at a voltage other than 0"
         raise UnsupportedLayerError(
@@ -189,8 +197,8 @@ def _is_plain_relay(population: Population) -> bool:
     neuron = population.neuron
     return (
         neuron.is_relay
-        and neuron.leak == 1
-        and neuron.threshold < 1
+        and float(neuron.leak) == 1
+        and float(neuron.threshold) < 1
         and all(link.synapse.bias is None and np.isin(link.synapse.weight, (0, 1)).all() for link in population.inputs)
     )
 
@@ -202,12 +210,15 @@ def _quantize_relay(population: Population, config: QuantizeConfig) -> tuple[Int
         name=population.name,
         scale=64.0,
         limited_by="relay",
+        clip_percentile=None,
+        signs="excitatory",
         num_weights=sum(weight.size for weight in weights),
         num_clipped=0,
         num_zeroed=0,
         weight_error=0.0,
         threshold_error=0.0,
         leak_error=0.0,
+        bias_exp=0,
         bias_error=0.0,
         comparison_is_exact=True,
         worst_current=_worst_current(population, weights, config),
@@ -219,19 +230,21 @@ def _quantize_population(
     population: Population, config: QuantizeConfig, percentile: float | None
 ) -> tuple[IntegerPopulation, QuantizedLayer]:
     neuron = population.neuron
+    leak, threshold = float(neuron.leak), float(neuron.threshold)
     weights = [np.asarray(link.synapse.weight, dtype=np.float64) for link in population.inputs]
-    bias = _total_bias(population)
+    bias = total_bias(population)
+    clipped_at = config.clip_percentile if percentile is None else percentile
     # Loads torch; whoever asks the command for help must not wait for that.
     from snnface.spiking.quantisation import integer_layer
 
     layer = integer_layer(
         weights,
         bias,
-        leak=neuron.leak,
-        threshold=neuron.threshold,
+        leak=leak,
+        threshold=threshold,
         fires_on_equality=neuron.fires_on_equality,
-        step=config.step,
-        clip_percentile=config.clip_percentile if percentile is None else percentile,
+        weight_bits=config.weight_bits,
+        clip_percentile=clipped_at,
     )
     scale, integers = layer.scale, list(layer.weights)
     flat, flat_int = (np.concatenate([w.ravel() for w in group]) for group in (weights, integers))
@@ -240,13 +253,16 @@ def _quantize_population(
         name=population.name,
         scale=scale,
         limited_by=layer.limited_by,
+        clip_percentile=None if clipped_at == 100 else clipped_at,
+        signs=", ".join(dict.fromkeys(layer.signs)),
         num_weights=flat.size,
         num_clipped=layer.num_clipped,
         num_zeroed=int(np.count_nonzero((flat != 0) & (flat_int == 0))),
         weight_error=_norm(flat_int / scale - flat) / max(_norm(flat), 1e-300),
-        threshold_error=layer.vth / (scale * neuron.threshold) - 1,
-        leak_error=layer.dv / 4096 - neuron.leak,
-        bias_error=float(np.abs(bias_error).max(initial=0.0)) / neuron.threshold,
+        threshold_error=layer.vth / (scale * threshold) - 1,
+        leak_error=layer.dv / 4096 - leak,
+        bias_exp=layer.bias_exp,
+        bias_error=float(np.abs(bias_error).max(initial=0.0)) / threshold,
         comparison_is_exact=layer.comparison_is_exact,
         worst_current=_worst_current(population, integers, config),
     )
@@ -254,8 +270,8 @@ def _quantize_population(
     return _with_integers(population, integers, numbers), report
 
 
-def _total_bias(population: Population) -> np.ndarray:
-    """The sum of the connections' biases, [C, 1, 1] or [N]; 0-d without any."""
+def total_bias(population: Population) -> np.ndarray:
+    """The sum of the biases of the connections into a population, [C, 1, 1] or [N]; 0-d without any."""
     biases = [link.synapse.bias for link in population.inputs if link.synapse.bias is not None]
     if not biases:
         return np.zeros(())
@@ -277,7 +293,7 @@ def _worst_current(population: Population, weights: list[np.ndarray], config: Qu
 
 def _with_integers(population: Population, weights: list[np.ndarray], neuron: IntegerNeuron) -> IntegerPopulation:
     links = tuple(
-        Connection(link.source, _integer_synapse(link.synapse, weight))
+        replace(link, synapse=_integer_synapse(link.synapse, weight))
         for link, weight in zip(population.inputs, weights, strict=True)
     )
     return IntegerPopulation(population.name, population.shape, neuron, links)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from conversion.graph import INPUT, Conv2dSynapse, Neuron, SpikingGraph, Synapse
+from conversion.neuron import PerNeuron
 from snnface.errors import DataError
 from snnface.shapes import require_shape
 
@@ -109,14 +110,22 @@ def apply_synapse(synapse: Synapse, inputs: Tensor) -> Tensor:
 
 def run_neurons(current: Tensor, neuron: Neuron) -> tuple[Tensor, Tensor]:
     """Spikes uint8 [T, B, *N] and the last voltage of currents [T, B, *N]; see `conversion.graph` for the update."""
-    voltage = torch.full_like(current[0], neuron.initial_voltage)
+    leak, threshold = _as(neuron.leak, current), _as(neuron.threshold, current)
+    voltage = torch.zeros_like(current[0]) + _as(neuron.initial_voltage, current)
+    if np.any(neuron.rest):
+        current = current + leak * _as(neuron.rest, current)
     spikes = torch.empty(current.shape, dtype=torch.uint8)
     for step, incoming in enumerate(current):
-        voltage = voltage - neuron.leak * voltage + incoming
-        fired = voltage >= neuron.threshold if neuron.fires_on_equality else voltage > neuron.threshold
-        voltage = voltage.masked_fill(fired, 0.0) if neuron.reset == "zero" else voltage - neuron.threshold * fired
+        voltage = voltage - leak * voltage + incoming
+        fired = voltage >= threshold if neuron.fires_on_equality else voltage > threshold
+        voltage = voltage.masked_fill(fired, 0.0) if neuron.reset == "zero" else voltage - threshold * fired
         spikes[step] = fired
     return spikes, voltage
+
+
+def _as(value: PerNeuron, like: Tensor) -> float | Tensor:
+    """A neuron's parameter for arithmetic with `like`, in its type."""
+    return torch.as_tensor(value, dtype=like.dtype, device=like.device) if isinstance(value, np.ndarray) else value
 
 
 def _chunks(graph: SpikingGraph, inputs: np.ndarray) -> Iterator[np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from snnface.errors import ConversionError, ShapeError
 
-__all__ = ["SpikeComparison", "compare_spikes", "mismatch_summary"]
+__all__ = ["SpikeComparison", "added_comparisons", "compare_spikes", "mismatch_summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,22 @@ def compare_spikes(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> 
     if missing := sorted(a.keys() - b.keys()):
         raise ConversionError(f"both runs must hold the same populations; the second lacks {', '.join(missing)}.")
     return tuple(_compare(name, a[name], b[name]) for name in a)
+
+
+def added_comparisons(parts: Sequence[tuple[SpikeComparison, ...]]) -> tuple[SpikeComparison, ...]:
+    """Comparisons of several sets of samples as one; sets without any are left out."""
+    parts = [part for part in parts if part]
+    return tuple(
+        SpikeComparison(
+            population=rows[0].population,
+            num_spikes_a=sum(row.num_spikes_a for row in rows),
+            num_spikes_b=sum(row.num_spikes_b for row in rows),
+            num_differing=sum(row.num_differing for row in rows),
+            num_bins=sum(row.num_bins for row in rows),
+            first_step=min((row.first_step for row in rows if row.first_step is not None), default=None),
+        )
+        for rows in zip(*parts, strict=True)
+    )
 
 
 def mismatch_summary(comparisons: Sequence[SpikeComparison]) -> str:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hardware.energy import EnergyEstimate
+from hardware.energy_estimate import EnergyEstimate
 from snnface.errors import ConfigError
 
-__all__ = ["EnergyRatio", "energy_ratio", "energy_ratios", "parity_bits"]
+__all__ = ["EnergyRatio", "energy_ratio", "energy_ratios"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +67,6 @@ def energy_ratios(estimates: Sequence[EnergyEstimate]) -> tuple[EnergyRatio, ...
     snns = [e for e in estimates if e.workload == "SNN"]
     pairs = [(snn, anns.get((snn.model, snn.node, snn.precision))) for snn in snns]
     return tuple(energy_ratio(snn, ann) for snn, ann in pairs if ann is not None)
-
-
-def parity_bits(num_steps: int) -> int:
-    """Bits that a rate code of `num_steps` steps carries at most: its fair partner is an ANN of this width.
-
-    Source: Yan et al. 2024, arXiv:2409.08290.
-
-    >>> [parity_bits(steps) for steps in (1, 3, 4, 75)]
-    [1, 2, 3, 7]
-    """
-    return math.ceil(math.log2(num_steps + 1))
 
 
 def _quotient(numerator: float, denominator: float) -> float:

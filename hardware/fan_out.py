@@ -7,16 +7,16 @@ reach fewer outputs. Everything here is integer arithmetic, exact for any size.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Int64
 
 from conversion.graph import Conv2dSynapse, LinearSynapse, Synapse
 
 __all__ = [
-    "Reach",
     "conv_fan_out",
     "dense_with_padding",
     "fan_out",
     "fan_out_nonzero",
+    "textbook_fan_out",
     "transposed_fan_out",
     "weights_per_tap",
 ]
@@ -51,29 +51,16 @@ def dense_with_padding(synapse: Synapse, input_shape: tuple[int, ...]) -> int:
     return int(np.prod(synapse.output_shape(input_shape)[1:])) * int(synapse.weight.size)
 
 
-class Reach:
-    """Which neurons the events of one step reach through `synapse`, zero weights included."""
+def textbook_fan_out(synapse: Synapse) -> int:
+    """Fan-out of any input element as Lemaire et al. 2022 (arXiv:2210.13107) estimate it, borders ignored.
 
-    def __init__(self, synapse: Synapse, input_shape: tuple[int, ...]) -> None:
-        self.synapse = synapse
-        self.maps: list[np.ndarray] = []
-        if isinstance(synapse, Conv2dSynapse):
-            for axis, size in enumerate(input_shape[1:]):
-                pad, kernel = synapse.padding[axis], synapse.weight.shape[2 + axis]
-                dilation, stride = synapse.dilation[axis], synapse.stride[axis]
-                taps = _axis_taps(size, kernel, stride=stride, padding=(pad, pad), dilation=dilation)
-                self.maps.append(taps.sum(axis=0).astype(np.float32))
-
-    def __call__(self, events: Bool[np.ndarray, "F *input"]) -> Bool[np.ndarray, "F N"]:
-        """F steps of events -> F rows of neurons."""
-        outputs = self.synapse.weight.shape[0]
-        if isinstance(self.synapse, LinearSynapse):
-            return np.repeat(np.asarray(events.reshape(len(events), -1).any(axis=1))[:, None], outputs, axis=1)
-        groups = self.synapse.groups
-        grouped = events.reshape(len(events), groups, -1, *events.shape[2:]).any(axis=2)
-        rows, columns = self.maps
-        reached = np.asarray(rows @ grouped.astype(np.float32) @ columns.T > 0)
-        return np.repeat(reached, outputs // groups, axis=1).reshape(len(events), -1)
+    >>> textbook_fan_out(Conv2dSynapse(weight=np.ones((4, 1, 3, 3)), stride=(2, 2)))
+    16
+    """
+    if isinstance(synapse, LinearSynapse):
+        return int(synapse.weight.shape[0])
+    taps = [-(-kernel // stride) for kernel, stride in zip(synapse.weight.shape[2:], synapse.stride, strict=True)]
+    return int(synapse.weight.shape[0]) // synapse.groups * int(np.prod(taps))
 
 
 def conv_fan_out(

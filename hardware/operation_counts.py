@@ -9,6 +9,8 @@ Definitions, for a connection with input s_i[t] and fan-out F_i (see `hardware.f
     touched   sum over t, i of [s_i[t] != 0] * F_i     (zero weights included)
     synops    touched, where the events are binary or signed: an addition each
     macs      touched, where the events are graded: a multiply-accumulate each
+    synops_textbook   events times O / groups * prod(ceil(kernel / stride)) instead of the exact F_i, as
+                      Lemaire et al. 2022 (arXiv:2210.13107) count; all events, for comparison alone
 
     updates_dense   neurons * steps (what a clock-driven chip does)
     updates_active  neuron-steps that at least one event reaches through an existing
@@ -51,12 +53,14 @@ __all__ = [
 EventType = Literal["none", "binary", "signed", "graded"]
 """What a connection carried: nothing, {0, 1}, {-1, 0, 1}, or any integers. No event at all is no evidence."""
 
-LayerKind = Literal["population", "relay", "readout"]
+LayerKind = Literal["population", "relay", "readout", "analogue"]
+"""An analogue layer multiplies for another weighted layer, without neurons between (`hardware.monitors`)."""
 
 QUANTITIES = (
     "in_events",
     "synops",
     "synops_nonzero",
+    "synops_textbook",
     "macs",
     "macs_nonzero",
     "spikes",
@@ -108,16 +112,21 @@ class ConnectionOperations:
 
     Attributes:
         source: where its events come from.
+        kind: "linear", "conv2d", and of other networks than ours "conv1d", "conv3d".
         num_weights, num_zero_weights, num_biases: sizes of the stored arrays; 0 where weights are repeated.
         dense: connections used in one pass of an ANN of this shape, padding not counted.
         dense_pad: the same with padding counted.
         max_fan_out: the largest F_i.
+        textbook_fan_out: output channels per group times ceil(kernel / stride) of each axis.
+        is_constant: graded messages that are the same at every step: their products may be computed once and kept.
+        peak_events: the most events that came in one step of any sample.
+        event_bits: of one event: the address of its element, and its value where it is graded.
         in_events: input elements that were not zero, over all steps.
         touched, touched_nonzero: see the module; the latter skips zero weights.
     """
 
     source: str
-    kind: Literal["conv2d", "linear"]
+    kind: str
     event_type: EventType
     num_weights: int
     num_zero_weights: int
@@ -125,6 +134,10 @@ class ConnectionOperations:
     dense: int
     dense_pad: int
     max_fan_out: int
+    textbook_fan_out: int
+    is_constant: bool
+    peak_events: int
+    event_bits: int
     in_events: Int64[np.ndarray, " B"]
     touched: Int64[np.ndarray, " B"]
     touched_nonzero: Int64[np.ndarray, " B"]
@@ -133,12 +146,20 @@ class ConnectionOperations:
     def is_graded(self) -> bool:
         return self.event_type == "graded"
 
+    @property
+    def event_bytes(self) -> int:
+        """To hold the events of the busiest step."""
+        return -(-self.peak_events * self.event_bits // 8)
+
     def combine(self, other: "ConnectionOperations") -> "ConnectionOperations":
         """Both batches together; graded events in either make the connection graded."""
         order: tuple[EventType, ...] = ("none", "binary", "signed", "graded")
         return replace(
             self,
             event_type=max(self.event_type, other.event_type, key=order.index),
+            is_constant=self.is_constant and other.is_constant,
+            peak_events=max(self.peak_events, other.peak_events),
+            event_bits=max(self.event_bits, other.event_bits),
             in_events=np.concatenate([self.in_events, other.in_events]),
             touched=np.concatenate([self.touched, other.touched]),
             touched_nonzero=np.concatenate([self.touched_nonzero, other.touched_nonzero]),
@@ -193,12 +214,36 @@ class LayerOperations:
         return sum(c.dense_pad for c in self.connections)
 
     @property
+    def cached_products(self) -> tuple[float, float]:
+        """Where the products of a constant graded input are computed once and kept: multiplications through weights
+        that are not 0, and additions of what is kept; means per inference."""
+        steps = np.maximum(self.steps, 1)
+        graded = [c for c in self.connections if c.is_graded]
+        products = sum(
+            (float((c.touched_nonzero / steps if c.is_constant else c.touched_nonzero).mean()) for c in graded), 0.0
+        )
+        num_kept = sum(c.is_constant for c in graded)
+        return products, num_kept * int(np.prod(self.shape)) * float(self.steps.mean())
+
+    @property
+    def padded_operations(self) -> tuple[float, float]:
+        """Additions and multiplications if events at the border cost as much as inner ones; means per inference."""
+        additions = sum((c.max_fan_out * float(c.in_events.mean()) for c in self.connections if not c.is_graded), 0.0)
+        products = sum((c.max_fan_out * float(c.in_events.mean()) for c in self.connections if c.is_graded), 0.0)
+        return additions, products
+
+    @property
     def weight_bytes(self) -> int:
         return -(-self.num_parameters * self.weight_bits // 8)
 
     @property
     def state_bytes(self) -> int:
         return -(-self.num_neurons * self.state_bits // 8)
+
+    @property
+    def event_bytes(self) -> int:
+        """To hold the events that come in during the busiest step."""
+        return sum(c.event_bytes for c in self.connections)
 
     @property
     def rates(self) -> np.ndarray:
@@ -215,6 +260,8 @@ class LayerOperations:
                 return sum((c.touched for c in self.connections if not c.is_graded), nothing)
             case "synops_nonzero":
                 return sum((c.touched_nonzero for c in self.connections if not c.is_graded), nothing)
+            case "synops_textbook":
+                return sum((c.in_events * c.textbook_fan_out for c in self.connections), nothing)
             case "macs":
                 return sum((c.touched for c in self.connections if c.is_graded), nothing)
             case "macs_nonzero":

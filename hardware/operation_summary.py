@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.ann_operations import AnnOperations
-from hardware.operation_counts import QUANTITIES, LayerOperations, NetworkOperations, Statistic
+from hardware.operation_counts import QUANTITIES, EventType, LayerOperations, NetworkOperations, Statistic
 
 __all__ = [
     "AnnLayerSummary",
@@ -25,6 +25,8 @@ class LayerSummary:
     Attributes:
         rate_mean, rate_p50, rate_p99, rate_max: spikes per neuron and step, over neurons.
         silent, saturated: share of neurons that never fired, that fired at every step.
+        weight_bytes, state_bytes: of what is stored; a neuron's state is left out by most tools.
+        event_bytes: to hold the events that come in during the busiest step.
         event_type: of its inputs; see `hardware.operation_counts`.
     """
 
@@ -47,6 +49,7 @@ class LayerSummary:
     saturated: float
     weight_bytes: int
     state_bytes: int
+    event_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class OperationsSummary:
         steps: mean steps per inference.
         totals: name of a count -> mean per inference, spread over samples.
         kappa: events per connection and inference, relays left out.
+        activation_sparsity: share of neuron-steps without a spike, relays left out.
+        connection_sparsity: share of the weights that are zero.
     """
 
     num_samples: int
@@ -65,13 +70,22 @@ class OperationsSummary:
     totals: Mapping[str, Statistic]
     dense: int
     kappa: float
+    activation_sparsity: float
+    connection_sparsity: float
 
     @property
     def rate(self) -> float:
         """Spikes per neuron and step over all populations that are not relays."""
-        layers = [layer for layer in self.layers if layer.kind == "population"]
-        updates = sum(layer.counts["updates_dense"] for layer in layers)
-        return sum(layer.counts["spikes"] for layer in layers) / max(updates, 1.0)
+        return 1 - self.activation_sparsity
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Which layers multiply, because what they read is no spike."""
+        return tuple(
+            f"{layer.name} reads graded values from {', '.join(layer.sources)}: each is a multiplication."
+            for layer in self.layers
+            if layer.event_type == "graded"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +117,10 @@ class AnnSummary:
 
 def summarise_operations(operations: NetworkOperations, *, seed: int = 0) -> OperationsSummary:
     """Means per inference; `seed` decides the draws of the bootstrap intervals."""
+    firing = [layer for layer in operations.layers if layer.kind == "population"]
+    updates = sum(layer.mean("updates_dense") for layer in firing)
+    rate = sum(layer.mean("spikes") for layer in firing) / max(updates, 1.0)
+    num_weights = sum(connection.num_weights for layer in operations.layers for connection in layer.connections)
     return OperationsSummary(
         num_samples=operations.num_samples,
         steps=float(operations.steps.mean()),
@@ -110,6 +128,8 @@ def summarise_operations(operations: NetworkOperations, *, seed: int = 0) -> Ope
         totals={quantity: operations.total(quantity, seed=seed) for quantity in QUANTITIES},
         dense=sum(layer.dense for layer in operations.layers),
         kappa=operations.kappa,
+        activation_sparsity=1 - rate,
+        connection_sparsity=sum(layer.num_zero_weights for layer in operations.layers) / max(num_weights, 1),
     )
 
 
@@ -140,7 +160,7 @@ def summarise_ann_operations(operations: AnnOperations, *, seed: int = 0) -> Ann
 
 def _layer_summary(layer: LayerOperations) -> LayerSummary:
     rates = layer.rates if layer.num_neurons else np.zeros(1)
-    order = ("none", "binary", "signed", "graded")
+    order: tuple[EventType, ...] = ("none", "binary", "signed", "graded")
     return LayerSummary(
         name=layer.name,
         kind=layer.kind,
@@ -161,4 +181,5 @@ def _layer_summary(layer: LayerOperations) -> LayerSummary:
         saturated=float((rates == 1).mean()) if layer.num_neurons else 0.0,
         weight_bytes=layer.weight_bytes,
         state_bytes=layer.state_bytes,
+        event_bytes=layer.event_bytes,
     )

@@ -11,17 +11,17 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int64
 
-from conversion.graph import INPUT, LinearSynapse, Population, Readout, SpikingGraph, Synapse, repeats_weights
-from conversion.integer_graph import IntegerGraph, IntegerPopulation
-from hardware.fan_out import Reach, dense_with_padding, fan_out, fan_out_nonzero
+from conversion.graph import INPUT, LinearSynapse, Neuron, Population, Readout, SpikingGraph, Synapse, repeats_weights
+from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation, TernaryNeuron
+from hardware.event_trains import EventTrain
+from hardware.fan_out import dense_with_padding, fan_out, fan_out_nonzero, textbook_fan_out
 from hardware.operation_counts import ConnectionOperations, EventType, LayerOperations, NetworkOperations
+from hardware.reach import num_reached
 from snnface.errors import DataError
 from snnface.shapes import require_shape
 
 __all__ = ["count_operations"]
 
-# Frames looked at together when active neurons are counted; bounds memory.
-FRAME_CHUNK = 64
 STATE_BITS_FLOAT = 32
 STATE_BITS_LOIHI = 2 * 24
 
@@ -37,24 +37,27 @@ def count_operations(
         input_spikes: integers [T, B, *input_shape]: 0/1, signed, or counts. Where the
             graph declares binary input (an integer graph with input_bits 0), any value
             that is not zero is one binary event.
-        spikes: 0/1 of every population, [T, B, *shape], without pipeline delay.
+        spikes: messages of every population, [T, B, *shape], without pipeline delay: 0/1, or what its neurons
+            declare to send.
 
     Raises:
-        DataError: if a population's spikes are missing or are not 0 and 1, or the input
+        DataError: if a population's spikes are missing or are not what its neurons send, or the input
             is not of an integer type.
         ShapeError: if an array does not fit the graph.
     """
     _check_input(graph, input_spikes)
-    sources = {INPUT: input_spikes} | {p.name: _checked_spikes(p, spikes, input_spikes) for p in graph.populations}
-    counts = {name: _events_per_element(train) for name, train in sources.items()}
-    types = {name: _event_type(train) for name, train in sources.items()}
+    trains = {INPUT: EventTrain.of(input_spikes)}
+    trains |= {p.name: _checked_train(p, spikes, input_spikes) for p in graph.populations}
+    types = {name: train.event_type for name, train in trains.items()}
+    declared = {p.name for p in graph.populations if _messages_of(p) == (None, None)}
+    types |= {name: "graded" for name in declared if types[name] != "none"}
     if isinstance(graph, IntegerGraph) and graph.input_bits == 0 and types[INPUT] != "none":
         types[INPUT] = "binary"
     num_steps, num_samples = input_spikes.shape[:2]
     steps = np.full(num_samples, num_steps, np.int64)
 
     def connection(source: str, synapse: Synapse, *, is_repeated: bool = False) -> ConnectionOperations:
-        counted = _count_connection(source, synapse, graph.shape_of(source), counts[source], types[source])
+        counted = _count_connection(source, synapse, trains[source], types[source])
         if is_repeated:
             return replace(counted, num_weights=0, num_zero_weights=0, dense=0, dense_pad=0)
         return counted
@@ -74,9 +77,13 @@ def count_operations(
                 for place, link in enumerate(population.inputs)
             ),
             steps=steps,
-            spikes=counts[population.name].sum(axis=1),
-            neuron_spikes=counts[population.name].sum(axis=0),
-            updates_active=_updates_active(population, sources),
+            spikes=trains[population.name].num_events,
+            neuron_spikes=trains[population.name].per_element.sum(axis=0),
+            updates_active=num_reached(
+                population.inputs,
+                [trains[link.source] for link in population.inputs],
+                population.shape,
+            ),
         )
         for population in graph.populations
     ]
@@ -93,53 +100,62 @@ def _check_input(graph: SpikingGraph | IntegerGraph, input_spikes: np.ndarray) -
         )
 
 
-def _checked_spikes(
+def _checked_train(
     population: Population | IntegerPopulation, spikes: Mapping[str, np.ndarray], input_spikes: np.ndarray
-) -> np.ndarray:
+) -> EventTrain:
     if population.name not in spikes:
         raise DataError(
             f"counting needs the spikes of every population; {population.name!r} is missing. Run with keep=None."
         )
-    train = spikes[population.name]
+    messages = spikes[population.name]
     axes = " ".join(map(str, (*input_spikes.shape[:2], *population.shape)))
-    require_shape(train, axes, what=f"the spikes of {population.name!r}")
-    if train.size and not (train.dtype.kind in "iub" and train.min() >= 0 and train.max() <= 1):
-        raise DataError(f"the spikes of {population.name!r} must be 0 and 1; got {train.min()}..{train.max()}.")
+    require_shape(messages, axes, what=f"the spikes of {population.name!r}")
+    if messages.dtype.kind not in "iub":
+        raise DataError(f"the spikes of {population.name!r} must be integers; got {messages.dtype}.")
+    train = EventTrain.of(messages)
+    low, high = _messages_of(population)
+    if (low is not None and train.low < low) or (high is not None and train.high > high):
+        allowed = "0 and 1" if low == 0 else f"{low}..{high}"
+        raise DataError(f"the spikes of {population.name!r} must be {allowed}; got {messages.min()}..{messages.max()}.")
     return train
 
 
-def _event_type(train: np.ndarray) -> EventType:
-    low, high = (int(train.min()), int(train.max())) if train.size else (0, 0)
-    if low == high == 0:
-        return "none"
-    if low >= 0:
-        return "binary" if high == 1 else "graded"
-    return "signed" if low == -1 and high <= 1 else "graded"
+def _messages_of(population: Population | IntegerPopulation) -> tuple[int | None, int | None]:
+    """The least and the greatest message that its neurons declare; None where only the run can tell."""
+    if isinstance(population, Population) or population.neuron.is_binary:
+        return 0, 1
+    largest = population.neuron.largest_message
+    return (None, None) if largest is None else (-largest, largest)
 
 
-def _events_per_element(train: np.ndarray) -> Int64[np.ndarray, "B I"]:
-    """Elements that are not zero, summed over steps."""
-    return np.asarray((train != 0).sum(axis=0, dtype=np.int64).reshape(train.shape[1], -1))
-
-
-def _count_connection(
-    source: str, synapse: Synapse, input_shape: tuple[int, ...], events: Int64[np.ndarray, "B I"], event_type: EventType
-) -> ConnectionOperations:
-    fan = fan_out(synapse, input_shape)
+def _count_connection(source: str, synapse: Synapse, train: EventTrain, event_type: EventType) -> ConnectionOperations:
+    shape = train.events.shape[2:]
+    fan = fan_out(synapse, shape)
+    address_bits = max(int(fan.size - 1).bit_length(), 1)
+    payload_bits = max(abs(train.low), train.high).bit_length() if event_type == "graded" else 0
     return ConnectionOperations(
         source=source,
         kind="linear" if isinstance(synapse, LinearSynapse) else "conv2d",
         event_type=event_type,
         num_weights=int(synapse.weight.size),
-        num_zero_weights=int(np.count_nonzero(synapse.weight == 0)),
+        num_zero_weights=int(synapse.weight.size - np.count_nonzero(synapse.weight)),
         num_biases=0 if synapse.bias is None else int(synapse.bias.size),
         dense=int(fan.sum()),
-        dense_pad=dense_with_padding(synapse, input_shape),
+        dense_pad=dense_with_padding(synapse, shape),
         max_fan_out=int(fan.max(initial=0)),
-        in_events=events.sum(axis=1),
-        touched=events @ fan.reshape(-1),
-        touched_nonzero=events @ fan_out_nonzero(synapse, input_shape).reshape(-1),
+        textbook_fan_out=textbook_fan_out(synapse),
+        is_constant=train.is_constant and event_type == "graded",
+        peak_events=int(train.per_step.max(initial=0)),
+        event_bits=address_bits + payload_bits,
+        in_events=train.num_events,
+        touched=_touched(train, fan),
+        touched_nonzero=_touched(train, fan_out_nonzero(synapse, shape)),
     )
+
+
+def _touched(train: EventTrain, fan: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, " B"]:
+    """Events times fan-out. Whole numbers below 2^53 are exact in float64, where the product is quick."""
+    return np.asarray(train.per_element.astype(np.float64) @ fan.reshape(-1).astype(np.float64)).astype(np.int64)
 
 
 def _readout_layer(
@@ -169,30 +185,20 @@ def _readout_layer(
 
 def _num_decays(population: Population | IntegerPopulation) -> int:
     """Decays by 0 (no leak) and by 1 (no memory) need no multiplication."""
-    if isinstance(population, Population):
-        return int(0 < population.neuron.leak < 1)
-    return int(population.neuron.du < 4095) + int(0 < population.neuron.dv < 4095)
+    neuron = population.neuron
+    if isinstance(neuron, Neuron):
+        return int(np.any((np.asarray(neuron.leak) > 0) & (np.asarray(neuron.leak) < 1)))
+    if isinstance(neuron, IntegerNeuron | TernaryNeuron):
+        return int(neuron.du < 4095) + int(0 < neuron.dv < 4095)
+    return 0
 
 
 def _biases_per_step(population: Population | IntegerPopulation) -> int:
-    if isinstance(population, IntegerPopulation):
-        return int(np.count_nonzero(np.broadcast_to(population.neuron.bias_mant, population.shape)))
-    copies = int(np.prod(population.shape[1:]))
-    biases = [c.synapse.bias for c in population.inputs if c.synapse.bias is not None]
-    return sum(int(np.count_nonzero(bias)) * copies for bias in biases)
-
-
-def _updates_active(
-    population: Population | IntegerPopulation, sources: Mapping[str, np.ndarray]
-) -> Int64[np.ndarray, " B"]:
-    num_steps, num_samples = sources[INPUT].shape[:2]
-    trains = [sources[c.source].reshape(-1, *sources[c.source].shape[2:]) for c in population.inputs]
-    reaches = [Reach(c.synapse, train.shape[1:]) for c, train in zip(population.inputs, trains, strict=True)]
-    active = np.zeros(num_steps * num_samples, np.int64)
-    for start in range(0, len(active), FRAME_CHUNK):
-        chunk = slice(start, start + FRAME_CHUNK)
-        reached = np.zeros((len(active[chunk]), population.num_neurons), bool)
-        for reach, train in zip(reaches, trains, strict=True):
-            reached |= reach(train[chunk] != 0)
-        active[chunk] = np.count_nonzero(reached, axis=1)
-    return active.reshape(num_steps, num_samples).sum(axis=0)
+    neuron = population.neuron
+    if isinstance(neuron, Neuron):
+        copies = int(np.prod(population.shape[1:]))
+        biases = [c.synapse.bias for c in population.inputs if c.synapse.bias is not None]
+        towards_rest = int(np.count_nonzero(np.broadcast_to(neuron.rest, population.shape)))
+        return sum(int(np.count_nonzero(bias)) * copies for bias in biases) + towards_rest
+    bias = neuron.bias_mant if isinstance(neuron, IntegerNeuron | TernaryNeuron) else getattr(neuron, "bias", 0)
+    return int(np.count_nonzero(np.broadcast_to(bias, population.shape)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conversion.quantize import QuantizedLayer
-from hardware.energy import EnergyEstimate
+from hardware.energy import EnergyEstimate, EnergyRange, energy_ranges
 from hardware.energy_ratio import EnergyRatio, energy_ratios
 from hardware.operation_summary import AnnSummary, OperationsSummary
 from hardware.report_parts import (
@@ -22,6 +22,7 @@ from hardware.report_parts import (
     ClipPicture,
     Confusion,
     Latency,
+    Meta,
     Raster,
     RecordingSummary,
     Table,
@@ -31,7 +32,7 @@ from hardware.resources import ChipFit
 from snnface.errors import ConfigError
 from snnface.files import write_text
 
-__all__ = ["Report", "report_values", "require_page", "write_report"]
+__all__ = ["Report", "plain_values", "report_values", "require_page", "write_report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,9 @@ class Report:
         verdict: one line that says how it went.
         notices: what a reader must know before believing anything, one sentence each.
         provenance: name -> value: seeds, versions, commands, the date (given by the caller).
-        energy: estimates; ratios between them are formed by the report.
+        meta: what was counted, of a deployed network.
+        energy: estimates; ratios between them and ranges over them are formed by the report.
+        parity: how far other tools agree, tables of the caller's own; likewise `rounding`, what it cost.
         not_counted: what no estimate contains, beyond what the estimates say themselves.
         warnings: everything that was approximated, left out or doubtful.
     """
@@ -56,6 +59,7 @@ class Report:
     verdict: str = ""
     notices: tuple[str, ...] = ()
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
+    meta: Meta | None = None
     recording: RecordingSummary | None = None
     predictions: Table | None = None
     traces: tuple[Trace, ...] = ()
@@ -68,7 +72,9 @@ class Report:
     energy: tuple[EnergyEstimate, ...] = ()
     latency: Latency | None = None
     agreement: tuple[Agreement, ...] = ()
+    parity: tuple[Table, ...] = ()
     quantisation: tuple[QuantizedLayer, ...] = ()
+    rounding: tuple[Table, ...] = ()
     chip_fits: tuple[ChipFit, ...] = ()
     tables: tuple[Table, ...] = ()
     not_counted: tuple[str, ...] = ()
@@ -79,33 +85,39 @@ class Report:
         return energy_ratios(self.energy)
 
     @property
+    def ranges(self) -> tuple[EnergyRange, ...]:
+        return energy_ranges(self.energy)
+
+    @property
     def all_warnings(self) -> tuple[str, ...]:
-        """The caller's, the baseline's and the quantiser's, each once."""
+        """The caller's, those of graded events, the baseline's and the quantiser's, each once."""
         found = list(self.warnings)
+        found += () if self.operations is None else self.operations.warnings
         found += self.ann.warnings if self.ann is not None else ()
         found += [sentence for layer in self.quantisation for sentence in layer.warnings]
         return tuple(dict.fromkeys(found))
 
 
 def write_report(report: Report, path: Path) -> Path:
-    """Write `report` as one HTML file, and its values as JSON beside it.
+    """Write `report` as one HTML file, or as Markdown, and its values as JSON beside it.
 
     The page needs no network and no other file. Both files are written whole or not at all.
 
     Args:
-        path: ends in .html; the values go to the same name with .json.
+        path: ends in .html, or in .md for Markdown; the values go to the same name with .json.
 
     Returns:
         The path of the JSON file.
 
     Raises:
-        ConfigError: if `path` does not end in .html.
+        ConfigError: if `path` ends in neither.
     """
     # Plotly takes a second to import and most users of `Report` never write one.
+    from hardware.report_markdown import report_markdown
     from hardware.report_page import report_page
 
     require_page(path)
-    page = report_page(report)
+    page = report_markdown(report) if path.suffix == ".md" else report_page(report)
     values = path.with_suffix(".json")
     write_text(values, json.dumps(report_values(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     write_text(path, page)
@@ -116,31 +128,43 @@ def require_page(path: Path) -> None:
     """Check that a report can be written to `path`, before the work is done.
 
     Raises:
-        ConfigError: if `path` does not end in .html, or is a folder.
+        ConfigError: if `path` ends neither in .html nor in .md, or is a folder.
     """
-    if path.suffix != ".html" or path.is_dir():
-        raise ConfigError(f"a report is an .html file; got {path.name!r}. Name it {path.stem or 'report'}.html.")
+    if path.suffix not in (".html", ".md") or path.is_dir():
+        name = path.stem or "report"
+        raise ConfigError(
+            f"a report is an .html file; got {path.name!r}. Name it {name}.html, or {name}.md for Markdown."
+        )
 
 
 def report_values(report: Report) -> dict[str, Any]:
     """The report as JSON-able values; pictures stay on the page, numbers that are not finite become None."""
-    values = {name: value for name, value in _plain(report).items() if value not in (None, [], {}, "")}
+    values = {name: value for name, value in plain_values(report).items() if value not in (None, [], {}, "")}
     return {
         **values,
-        "ratios": [{**_plain(ratio), "sentence": ratio.sentence} for ratio in report.ratios],
+        "ranges": [plain_values(each) for each in report.ranges],
+        "ratios": [{**plain_values(ratio), "sentence": ratio.sentence} for ratio in report.ratios],
         "warnings": list(report.all_warnings),
         "energy_is_estimated_not_measured": True,
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Dataclasses as objects, without pictures; numbers that are not finite as None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {name: _plain(entry) for name, entry in fields.items() if not isinstance(entry, bytes)}
+        return {name: plain_values(entry) for name, entry in fields.items() if not isinstance(entry, bytes)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain_values(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain_values(entry) for entry in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
+
+
+if __name__ == "__main__":
+    # For a person who has the folder and no wish for the whole command line.
+    from hardware.report_command import main
+
+    raise SystemExit(main())

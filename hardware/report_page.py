@@ -1,7 +1,7 @@
 """The page of a report: which sections there are, and the numbers to see first."""
 
 from hardware.report import Report
-from hardware.report_costs import chip_name
+from hardware.report_chip import chip_name
 from hardware.report_sections import report_sections
 from snnface.pages.blocks import Tile
 from snnface.pages.numbers import compact, grouped, percent, si, significant
@@ -55,4 +55,5 @@ def _tiles(report: Report) -> list[Tile]:
             f"at least {grouped(fit.cores)} {'core' if fit.cores == 1 else 'cores'}",
         )
         for fit in report.chip_fits
+        if fit.cores_per_chip is not None
     ]

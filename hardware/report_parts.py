@@ -18,9 +18,11 @@ from snnface.representations.histogram import ON_CHANNEL
 __all__ = [
     "AccuracyRow",
     "Agreement",
+    "Cell",
     "ClipPicture",
     "Confusion",
     "Latency",
+    "Meta",
     "Raster",
     "RasterLayer",
     "RecordingSummary",
@@ -50,6 +52,34 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise DataError(f"table {self.title!r} has {len(self.columns)} columns; got a row of {len(row)} cells.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """What was counted, in the words that every such report should have.
+
+    Attributes:
+        weights: SHA-256 of what was deployed.
+        split: which part of the data, and how it was chosen.
+        num_steps: of a sample.
+        encoding: how the data becomes messages.
+        neuron, reset: of the network as it was trained.
+        precision: of the network as it was counted.
+        tool: name and version.
+        estimate: energies are estimated, never measured.
+    """
+
+    model: str
+    weights: str
+    split: str
+    num_samples: int
+    num_steps: int
+    encoding: str
+    neuron: str
+    reset: str
+    precision: str
+    tool: str
+    estimate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

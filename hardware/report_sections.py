@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from hardware import figures
 from hardware.report import Report
 from hardware.report_blocks import grid_of
-from hardware.report_costs import activity_blocks, chip_fit_blocks, energy_blocks, operations_blocks
+from hardware.report_chip import chip_fit_blocks
+from hardware.report_energy import energy_blocks
+from hardware.report_operations import activity_blocks, operations_blocks
 from hardware.report_parts import Table
 from snnface.pages.blocks import Block, Clips, Figure, Grid, Heading, Paragraph, Points, Section, columns
 from snnface.pages.numbers import compact, grouped, percent, si, significant
@@ -38,6 +40,17 @@ def report_sections(report: Report) -> tuple[Section, ...]:
 
 def _provenance(report: Report) -> Iterator[Block]:
     rows = [("data", f"{report.data} ({'synthetic' if report.is_synthetic else 'recorded'})")]
+    if report.meta is not None:
+        meta = report.meta
+        rows += [
+            ("model", meta.model),
+            ("weights", f"SHA-256 {meta.weights[:16]}"),
+            ("counted on", f"{meta.split}: {grouped(meta.num_samples)} clips of {meta.num_steps} steps"),
+            ("encoding", meta.encoding),
+            ("neurons", f"{meta.neuron}; {meta.reset}"),
+            ("precision", meta.precision),
+            ("counted by", meta.tool),
+        ]
     rows += [(str(name), str(value)) for name, value in report.provenance.items()]
     if report.latency is not None:
         latency = report.latency
@@ -131,6 +144,8 @@ def _clips(report: Report) -> Iterator[Block]:
 
 
 def _agreement(report: Report) -> Iterator[Block]:
+    for table in report.parity:
+        yield grid_of(table)
     if not report.agreement:
         return
     yield Paragraph(
@@ -171,13 +186,20 @@ def _agreement(report: Report) -> Iterator[Block]:
 def _quantisation(report: Report) -> Iterator[Block]:
     if report.quantisation:
         names = [field.name for field in dataclasses.fields(report.quantisation[0])]
-        rows = tuple(tuple(getattr(layer, name) for name in names) for layer in report.quantisation)
-        table = Table(
-            title="From float weights to integers, layer by layer",
-            columns=("population", *(name.replace("num_", "").replace("_", " ") for name in names[1:])),
-            rows=rows,
-            note="Scale: integer weight per float weight. Errors are relative to the weights or to the threshold.",
-        )
+        # Too many columns for one table: sizes first, then what rounding did to each number.
+        first = names.index("weight_error")
+        for title, chosen in (
+            ("From float weights to integers, layer by layer", names[:first]),
+            ("How far the integers are off, layer by layer", [names[0], *names[first:]]),
+        ):
+            table = Table(
+                title=title,
+                columns=("population", *(name.replace("num_", "").replace("_", " ") for name in chosen[1:])),
+                rows=tuple(tuple(getattr(layer, name) for name in chosen) for layer in report.quantisation),
+                note="Scale: integer weight per float weight. Errors are relative to the weights or to the threshold.",
+            )
+            yield grid_of(table)
+    for table in report.rounding:
         yield grid_of(table)
 
 

@@ -1,4 +1,10 @@
-"""The one place where loops are handed to numba, with the options all of them share."""
+"""The one place where loops are handed to numba, with the options all of them share.
+
+Compiling is what the first use waits for, so loops are written to be compiled quickly, and once. Arrays come in one
+layout and one type. A counter that is handed on begins as `np.int64(0)`: the literal 0 is a type of its own. Arrays are
+copied, summed and searched element by element: `a[i:j] = b` and `a.view(...)` bring in the text of their errors,
+which takes seconds.
+"""
 
 import inspect
 from collections.abc import Callable

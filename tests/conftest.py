@@ -14,6 +14,10 @@ from jaxtyping import install_import_hook
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
+# Read when torch is imported. Tensors here are small, and pytest keeps the processors busy: several threads would
+# mostly wait for each other, which took four times the work of one. Tests of threads ask for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Before any test module imports the packages: from here on, every annotation is checked.
 install_import_hook(["snnface", "ann_baselines", "conversion", "hardware"], "typechecker.checked")
 

@@ -43,8 +43,8 @@ def test_differences_are_means_over_seeds_with_the_worst_beside_them(benchmark: 
     bars = {name: [{4: 0.97, 8: 0.98, 16: 0.99, 32: 0.99}] * 2 for name in (benchmark.FREE, benchmark.HARD)}
     steady = [dict.fromkeys(benchmark.STEPS, 0.98), dict.fromkeys(benchmark.STEPS, 1.0)]
     rows = {"ANN": [{0: 0.99}, {0: 1.0}], **bars, benchmark.BEST: steady, benchmark.ONE_FOR_ALL: steady}
-    text = benchmark.table(16, rows)
-    assert "2 seeds: ANN 99.50 %" in text
+    text = "\n".join([benchmark.table("Digits at 16x16", rows), *benchmark.verdicts(16, rows)])
+    assert "Digits at 16x16, 2 seeds: ANN 99.50 %" in text
     assert "| -0.50 (-1.00) |" in text
     assert "without training: -2.50 points at T 4, bar -7.0: met" in text
     assert "best, aim: -0.50 points at T 32, bar -0.2: MISSED" in text

@@ -13,7 +13,7 @@ from conversion.ann.graph import Conv
 from conversion.graph import Conv2dSynapse, LinearSynapse, Synapse
 from snnface.errors import UnsupportedLayerError
 
-__all__ = ["MAX_WEIGHTS", "MapShape", "composed", "identity", "output_shape", "scaled", "synapse_of"]
+__all__ = ["MAX_WEIGHTS", "MapShape", "composed", "identity", "output_shape", "read_size", "scaled", "synapse_of"]
 
 MAX_WEIGHTS = 2**26
 """Of one composed kernel; in float64 512 MB."""
@@ -35,6 +35,19 @@ def output_shape(kernel: Conv, shape: MapShape) -> MapShape:
     """(C, H, W) -> (O, H', W')."""
     rows, columns = (_output_size(kernel, axis, shape[1 + axis]) for axis in (0, 1))
     return (len(kernel.weight), rows, columns)
+
+
+def read_size(kernel: Conv, shape: MapShape) -> MapShape:
+    """(C, H, W) -> the part from the first row and column on that the kernel reads."""
+    ends = (
+        (output - 1) * kernel.stride[axis]
+        - kernel.padding[axis]
+        + kernel.dilation[axis] * (kernel.weight.shape[2 + axis] - 1)
+        + 1
+        for axis, output in enumerate(output_shape(kernel, shape)[1:])
+    )
+    rows, columns = (min(end, size) for end, size in zip(ends, shape[1:], strict=True))
+    return (shape[0], rows, columns)
 
 
 def composed(first: Conv, second: Conv, shape: MapShape) -> Conv | None:

@@ -32,10 +32,11 @@ from conversion.ann.graph import (
     Relu,
     Softmax,
 )
-from conversion.ann.kernels import MapShape, synapse_of
+from conversion.ann.kernels import MapShape, composed, read_size, synapse_of
 from conversion.ann.network import AnnLayer, AnnNetwork
+from conversion.ann.relay_layers import copies_of, cropped_copy, ones
 from conversion.ann.rewrites import needed_nodes, with_average_pools, without_softmax
-from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Synapse
+from conversion.graph import INPUT, Connection, LinearSynapse, Synapse
 from snnface.errors import ConversionError, UnsupportedLayerError
 
 __all__ = ["network_of"]
@@ -48,8 +49,8 @@ def network_of(graph: AnnGraph, *, max_pool: Literal["refuse", "average"] = "ref
     A softmax behind the answers goes: the network answers with logits.
 
     Args:
-        max_pool: "average" puts an average over windows without overlap in the place of every
-            maximum, which changes the answers: fine-tune afterwards. `removed` names each.
+        max_pool: "average" puts an average in the place of every maximum (`with_average_pools`), which
+            changes the answers: fine-tune afterwards. `removed` names each.
 
     Raises:
         UnsupportedLayerError: if something has no spiking form where it stands; the message
@@ -119,9 +120,10 @@ class _Reduction:
         return tuple(Connection(source, synapse) for source, synapse in synapses)
 
     def shape_of(self, term: Term) -> tuple[int, ...]:
-        if term.source == INPUT:
-            return self.graph.input_shape
-        return next(layer.shape for layer in self.layers if layer.name == term.source)
+        return self.graph.input_shape if term.source == INPUT else self.layer(term.source).shape
+
+    def layer(self, name: str) -> AnnLayer:
+        return next(layer for layer in self.layers if layer.name == name)
 
     def behind(self, value: Expression, kernel: Conv, node: AnnNode) -> Expression:
         """The value through one more kernel.
@@ -133,20 +135,37 @@ class _Reduction:
             size = (1, *value.shape[1:])
             shift = Term(self.ones(size, node), size, Conv(value.shift.reshape(-1, 1, 1, 1)))
             value = replace(value, terms=(*value.terms, shift), shift=np.zeros_like(value.shift))
+        if any(kernel.padding):
+            value = replace(value, terms=tuple(self.cropped(term, kernel, node) for term in value.terms))
         return behind(value, kernel, node.name)
 
-    def ones(self, size: MapShape, node: AnnNode) -> str:
-        """The name of a layer of ones of this size: neurons with a bias and no weights.
+    def cropped(self, term: Term, kernel: Conv, node: AnnNode) -> Term:
+        """The term as it is, or with a copy of its source without the rows and columns that it does not read.
 
-        The bias is above their ceiling, so that they fire at every step whatever their reset is.
+        A pool of 2 leaves the last row of an odd map out, which the zeros behind its own map would let the kernel see.
         """
+        read = read_size(term.kernel, term.shape)
+        if read == term.shape or term.source == INPUT or composed(term.kernel, kernel, term.shape) is not None:
+            return term
+        name = f"{term.source}.{read[1]}x{read[2]}"
+        if all(layer.name != name for layer in self.layers):
+            self.layers.append(cropped_copy(name, self.layer(term.source), read))
+            self.notes.append(
+                f"{node.name!r} pads what a pool leaves of {term.source!r}, {term.shape[1:]}: layer {name!r}, a copy "
+                "without the rows and columns that the pool does not read, stands between them"
+            )
+        padding = tuple(
+            0 if side > 1 and read[side - 1] < term.shape[side - 1] else zeros
+            for side, zeros in enumerate(term.kernel.padding)
+        )
+        top, left, bottom, right = padding
+        return Term(name, read, replace(term.kernel, padding=(top, left, bottom, right)))
+
+    def ones(self, size: MapShape, node: AnnNode) -> str:
+        """The name of a layer of ones of this size."""
         name = f"ones_{size[1]}x{size[2]}"
         if all(layer.name != name for layer in self.layers):
-            channels, *sizes = self.graph.input_shape
-            padding = tuple(max(0, -(-(size[1 + axis] - sizes[axis]) // 2)) for axis in (0, 1))
-            window = tuple(sizes[axis] + 2 * padding[axis] - size[1 + axis] + 1 for axis in (0, 1))
-            synapse = Conv2dSynapse(np.zeros((1, channels, *window)), np.full(1, 1.5), padding=(padding[0], padding[1]))
-            self.layers.append(AnnLayer(name, size, (Connection(INPUT, synapse),), ceiling=1.0))
+            self.layers.append(ones(name, size, self.graph.input_shape))
         self.notes.append(
             f"the shift in front of {node.name!r} would reach its zero padding: layer {name!r}, of neurons that always "
             "fire, carries it"
@@ -173,17 +192,31 @@ class _Reduction:
             )
         if not self.layers:
             raise UnsupportedLayerError("the model has no hidden layer with a ReLU; there is nothing to convert.")
-        (link, *others) = self.connections(value, value.shape[:1])
-        if others or link.source == INPUT:
-            read = ", ".join(repr(part.source) for part in (link, *others))
+        links = self.connections(value, value.shape[:1])
+        if any(link.source == INPUT for link in links):
             raise UnsupportedLayerError(
-                f"the answer {answer.name!r} reads {read}; one layer with a ReLU is expected in front of it. Put a "
+                f"the answer {answer.name!r} reads the input past every ReLU; it can be made of spikes only. Put a "
                 "ReLU behind the last sum."
             )
-        assert isinstance(link.synapse, LinearSynapse)
-        return AnnNetwork(
-            self.graph.input_shape, tuple(self.layers), link.source, link.synapse, (*removed, *self.notes)
+        source, readout = links[0].source, links[0].synapse
+        if len(links) > 1:
+            source, readout = self.gathered(answer, links)
+        assert isinstance(readout, LinearSynapse)
+        return AnnNetwork(self.graph.input_shape, tuple(self.layers), source, readout, (*removed, *self.notes))
+
+    def gathered(self, answer: AnnNode, links: tuple[Connection, ...]) -> tuple[str, LinearSynapse]:
+        """One layer of copies of all layers that the answer reads, and the answer's weights behind it.
+
+        An answer has one source, and a sum without a ReLU has none of its own: the sum of two spike trains is no train.
+        """
+        name = f"{answer.name}.copies"
+        self.layers.append(copies_of(name, [self.layer(link.source) for link in links]))
+        read = " and ".join(repr(link.source) for link in links)
+        self.notes.append(
+            f"the answer {answer.name!r} reads {read}, and no ReLU closes their sum: layer {name!r} copies them"
         )
+        weight = np.concatenate([link.synapse.weight for link in links], axis=1)
+        return name, LinearSynapse(weight, links[0].synapse.bias)
 
 
 def _conv(reduction: _Reduction, node: AnnNode, value: Expression) -> Expression:
@@ -240,7 +273,7 @@ def _relu(reduction: _Reduction, node: AnnNode, value: Expression) -> Expression
     assert isinstance(node.operation, Relu)
     ceiling = node.operation.ceiling
     if value.is_source and value.terms[0].source != INPUT:
-        clipped = next(layer.ceiling for layer in reduction.layers if layer.name == value.terms[0].source)
+        clipped = reduction.layer(value.terms[0].source).ceiling
         if ceiling is None or (clipped is not None and clipped <= ceiling):
             return value
     return reduction.add_layer(node, value, ceiling)
@@ -250,7 +283,12 @@ def _flatten(_: _Reduction, node: AnnNode, value: Expression) -> Expression:
     return replace(value, is_flat=True)
 
 
-def _max(_: _Reduction, node: AnnNode, value: Expression) -> Expression:
+def _max(reduction: _Reduction, node: AnnNode, value: Expression) -> Expression:
+    """Of windows of one number, which leave out rows and columns, an exact map; no other."""
+    assert isinstance(node.operation, MaxPool)
+    if node.operation.window == (1, 1):
+        kernel = Conv(np.ones((value.shape[0], 1, 1, 1)), None, node.operation.stride, groups=value.shape[0])
+        return reduction.behind(value, kernel, node)
     raise UnsupportedLayerError(
         f"{node.name!r} is a max-pool: the maximum over spikes is a logical OR, which overestimates the rate. Train "
         "with an average pool or a strided convolution, or convert with max_pool='average' and data to fine-tune on."

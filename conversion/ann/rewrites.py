@@ -30,26 +30,35 @@ def without_softmax(graph: AnnGraph) -> tuple[AnnGraph, list[str]]:
 
 
 def with_average_pools(graph: AnnGraph) -> tuple[AnnGraph, list[str]]:
-    """The graph with averages over windows without overlap for its maxima, and what is said of each.
+    """The graph with averages for its maxima, and what is said of each.
+
+    They are over windows without overlap, of the maximum's stride, where these give a map of its size; elsewhere (a
+    map of odd sides, padded) over the maximum's own windows, the zeros around the map averaged in.
 
     Raises:
-        UnsupportedLayerError: if a maximum's output has not the size that such windows give.
+        UnsupportedLayerError: if such a window has holes.
     """
     shapes = {INPUT: graph.input_shape, **{node.name: node.shape for node in graph.nodes}}
     nodes, replaced = [], []
     for node in graph.nodes:
         pool = node.operation
         if isinstance(pool, MaxPool):
-            size = shapes[node.inputs[0]][1:]
-            if pool.stride == (1, 1) or node.shape[1:] != (size[0] // pool.stride[0], size[1] // pool.stride[1]):
-                raise UnsupportedLayerError(
-                    f"{node.name!r} is a max-pool of {size} to {node.shape[1:]}, which windows without overlap of its "
-                    f"stride {pool.stride} do not give. Replace it in the model and train again."
-                )
-            node = replace(node, operation=AveragePool(pool.stride, pool.stride))
+            average = _average_for(node, pool, shapes[node.inputs[0]][1:])
+            node = replace(node, operation=average)
             replaced.append(
-                f"max-pool {node.name!r} over {pool.window} became an average over {pool.stride}: other answers than "
-                "the model's, until it is fine-tuned"
+                f"max-pool {node.name!r} over {pool.window} became an average over {average.window}: other answers "
+                "than the model's, until it is fine-tuned"
             )
         nodes.append(node)
     return replace(graph, nodes=tuple(nodes)), replaced
+
+
+def _average_for(node: AnnNode, pool: MaxPool, size: tuple[int, ...]) -> AveragePool:
+    if pool.stride != (1, 1) and node.shape[1:] == (size[0] // pool.stride[0], size[1] // pool.stride[1]):
+        return AveragePool(pool.stride, pool.stride)
+    if pool.dilation != (1, 1):
+        raise UnsupportedLayerError(
+            f"{node.name!r} is a max-pool of {size} to {node.shape[1:]} over windows with holes (dilation "
+            f"{pool.dilation}), which no average here has. Replace it in the model and train again."
+        )
+    return AveragePool(pool.window, pool.stride, pool.padding)

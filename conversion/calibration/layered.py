@@ -29,5 +29,6 @@ def trains_of(graph: SpikingGraph, inputs: np.ndarray, fire: Fire) -> Mapping[st
         for link in population.inputs:
             part = apply_synapse(link.synapse, trains[link.source].flatten(0, 1))
             currents = currents + part.reshape(num_steps, -1, *part.shape[1:])
-        trains[population.name] = fire(population, currents)
+        # Weights are computed with in the type of what they read; spikes are bytes.
+        trains[population.name] = fire(population, currents).float()
     return {population.name: trains[population.name] for population in graph.populations}

@@ -2,7 +2,8 @@
 
 The host reads every neuron's potential after the first phase and edits the state for the
 second, sample by sample. So the latency is that of both, and no file of weights holds it.
-All layers run the first phase at once and are edited at once: nothing waits layer by layer.
+All layers run the first phase at once and are edited at once: one after the other, each behind edited ones, would
+multiply the first phase by the depth, and was no nearer to the ANN on digits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,14 +41,14 @@ def two_phase_runner(phases: Phases, *, first_steps: int) -> Runner:
         first = {name: torch.tensor(v) for name, v in simulate(graph, held, precision="float32").voltage.items()}
 
         def fire(population: Population, currents: Tensor) -> Tensor:
-            voltage, threshold = first[population.name], population.neuron.threshold
+            voltage, threshold = first[population.name], float(population.neuron.threshold)
             if phases == "silence":
                 spikes, _ = run_neurons(currents, population.neuron)
                 return spikes * (voltage >= 0)
             # Without a leak, a current in the first step is a higher start.
             shift = threshold * ((voltage > threshold).float() - (voltage < 0).float())
             shifted = torch.cat([currents[:1] + shift, currents[1:]])
-            return run_neurons(shifted, population.neuron)[0].float()
+            return run_neurons(shifted, population.neuron)[0]
 
         return answers_of(graph, trains_of(graph, constant_input(samples, max(steps)), fire), steps)
 

@@ -36,7 +36,7 @@ def run_ternary(graph: SpikingGraph, samples: np.ndarray, steps: Sequence[int]) 
     """
 
     def fire(population: Population, currents: Tensor) -> Tensor:
-        voltage = torch.full_like(currents[0], population.neuron.initial_voltage)
+        voltage = torch.full_like(currents[0], float(population.neuron.initial_voltage))
         sent, spikes = torch.zeros_like(voltage), torch.empty_like(currents)
         for step, current in enumerate(currents):
             voltage = voltage + current

@@ -22,17 +22,20 @@ class SpikingActivation(nn.Module):
     The surrogate derivative is 1 / (1 + (pi (v - 1))^2), ATan; no gradient flows through the reset.
 
     Raises:
-        UnsupportedLayerError: if the neuron leaks.
+        UnsupportedLayerError: if the neuron leaks, or its neurons differ.
     """
 
     def __init__(self, neuron: Neuron, num_steps: int) -> None:
         super().__init__()
-        if neuron.leak:
-            raise UnsupportedLayerError(f"converted neurons do not leak; this one has a leak of {neuron.leak}.")
-        self._num_steps, self._start = num_steps, neuron.initial_voltage
+        if neuron.arrays or neuron.leak:
+            raise UnsupportedLayerError(
+                f"converted neurons are alike and do not leak; this one has a leak of {neuron.leak} and a threshold of "
+                f"{neuron.threshold}. Convert the ANN anew."
+            )
+        self._num_steps, self._start = num_steps, float(neuron.initial_voltage)
         self._config = NeuronConfig(
             kind="if",
-            threshold=neuron.threshold,
+            threshold=float(neuron.threshold),
             reset=neuron.reset,
             fires_on_equality=neuron.fires_on_equality,
             surrogate="atan",

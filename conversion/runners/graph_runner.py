@@ -65,10 +65,10 @@ def _potentials(graph: SpikingGraph, name: str, trains: dict[str, np.ndarray], s
         for link in population.inputs
     )
     neuron, fired = population.neuron, trains[name][:, sample]
-    voltage = np.full(population.shape, neuron.initial_voltage)
+    voltage = np.zeros(population.shape) + neuron.initial_voltage
     charged = np.empty(fired.shape)
     for step, incoming in enumerate(np.asarray(current)):
-        charged[step] = voltage - neuron.leak * voltage + incoming
+        charged[step] = voltage - neuron.leak * (voltage - neuron.rest) + incoming
         kept = charged[step] - neuron.threshold if neuron.reset == "subtract" else np.zeros(population.shape)
         voltage = np.where(fired[step], kept, charged[step])
     return charged

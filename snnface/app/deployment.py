@@ -9,29 +9,25 @@ The result is `deployment.json`; the spiking graph is `model.nir`.
 
 import copy
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 from rich.console import Console
-from torch import Tensor, nn
+from torch import nn
 
-from conversion.from_snn import graph_from_model
-from conversion.graph import SpikingGraph
-from conversion.nir_export import write_nir
-from conversion.nir_import import read_nir
-from conversion.quantize import QuantizeConfig, Quantized, QuantizedLayer, quantize
+from conversion.integer_graph import IntegerGraph
+from conversion.quantisation_report import QuantisationReport, StepMeter
+from conversion.quantize import QuantizedLayer
+from conversion.runners.run import READOUT, Run
 from conversion.simulate import simulate
-from conversion.spike_comparison import SpikeComparison, compare_spikes
-from hardware.agreement import agreement
+from conversion.spike_comparison import SpikeComparison, added_comparisons, compare_spikes
 from hardware.ann_operations import AnnOperations, count_ann_operations
 from hardware.backends.base import RunResult
 from hardware.backends.fixed_point import FixedPointBackend
-from hardware.backends.lava import LavaBackend, find_lava_python
 from hardware.backends.reference import ReferenceBackend
 from hardware.energy import EnergyEstimate, energy_estimates
 from hardware.operation_counts import NetworkOperations
@@ -39,22 +35,22 @@ from hardware.operation_summary import AnnSummary, OperationsSummary, summarise_
 from hardware.operations import count_operations
 from hardware.report_parts import Agreement
 from hardware.resources import ChipFit, chip_fit
-from hardware.target import LOIHI2, TARGETS, HardwareTarget
+from hardware.target import TARGETS, HardwareTarget
 from snnface.app.catalog import scorings_of
+from snnface.app.chip_clips import AnswerMeter, evenly_spread, first_clips, host_output, integer_batches
 from snnface.app.evaluation import TestScorer
 from snnface.app.experiment import Experiment
+from snnface.app.parity_runner import ModelRunner
+from snnface.app.parity_table import ParityRow, parity_rows
+from snnface.app.prepared_network import Prepared, Scaling, integer_counts, prepare
 from snnface.app.progress import counting_bar
 from snnface.app.recipes import Recipe
+from snnface.app.referees import NotRun, RefereeRun, fixed_point_run, lava_referee, netx_referee
 from snnface.app.run import weights_hash
 from snnface.config import to_json
-from snnface.datasets.clip import Batch
-from snnface.datasets.picture_samples import REFERENCE
 from snnface.datasets.samples import batches
-from snnface.errors import ConfigError, DataError, HardwareError, UnsupportedLayerError, unknown_name
+from snnface.errors import ConfigError, DataError, unknown_name
 from snnface.files import atomic_path, write_text
-from snnface.models.reconstruction import SpikingReconstruction
-from snnface.representations.histogram import HistogramConfig
-from snnface.spiking.activity import record_activity
 from snnface.spiking.neurons import SpikingNeuron
 from snnface.tasks.reconstruction import ReconstructionTaskConfig
 from snnface.tasks.scoring import Measure
@@ -80,8 +76,10 @@ class DeploymentConfig:
 
     Attributes:
         target: the chip, by name.
-        parity_clips: clips on which the trained network and the NIR graph are compared.
-        lava_clips: clips that Lava runs too; it takes seconds for each.
+        parity_clips: clips that every tool of the parity table runs.
+        lava_clips: clips that Lava and netx run too, which take seconds for each; no more than `parity_clips`.
+        step_clips: clips on which each step of quantising is put in by itself.
+        scaling: how weights are brought into integers.
 
     Raises:
         ConfigError: if there is no such target, or a count is not positive.
@@ -90,12 +88,14 @@ class DeploymentConfig:
     target: str = "loihi2"
     parity_clips: int = 8
     lava_clips: int = 2
+    step_clips: int = 32
+    scaling: Scaling = field(default_factory=Scaling)
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
             raise unknown_name("target", self.target, TARGETS)
-        if self.parity_clips < 1 or self.lava_clips < 1:
-            raise ConfigError("parity_clips and lava_clips must be at least 1.")
+        if min(self.parity_clips, self.lava_clips, self.step_clips) < 1:
+            raise ConfigError("parity_clips, lava_clips and step_clips must be at least 1.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,8 @@ class Deployment:
         weights: SHA-256 of the recipe and the weights that were deployed.
         head: what the chip answers; in a weighted sum that of the first task.
         agreement: trained network → NIR graph → fixed point → Lava, in this order.
+        parity: the network in every tool that reads it, on the same clips.
+        steps: what each rounding alone changed, and how near the integers came to their limits.
         fixed_point_scores: metric -> value and interval of that head, over all test clips.
         fixed_point_seconds, lava_seconds: wall time of the simulators a clip; no chip's latency.
     """
@@ -115,7 +117,9 @@ class Deployment:
     head: str
     num_clips: int
     agreement: tuple[Agreement, ...]
+    parity: tuple[ParityRow, ...]
     quantized: tuple[QuantizedLayer, ...]
+    steps: QuantisationReport
     fixed_point_scores: Mapping[str, Measure]
     num_folds: int
     num_saturations: int
@@ -131,36 +135,10 @@ class Deployment:
         if self.target not in TARGETS or len(self.agreement) != 3:
             raise DataError("a deployment needs a known target and three comparisons; this one is damaged.")
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A trained network as a graph and as integers."""
-
-    graph: SpikingGraph
-    quantized: Quantized
-    target: HardwareTarget
-
-
-def prepare(
-    model: nn.Module, recipe: Recipe, *, target: HardwareTarget = LOIHI2, nir_path: Path | None = None
-) -> Prepared:
-    """Fold, export and quantise a recipe's trained model; of several heads that of the first task.
-
-    The graph that goes on is the one read back from the NIR file where `nir_path` is
-    given, so that what is deployed is what other tools can load.
-    """
-    graph = graph_from_model(copy.deepcopy(model).double().eval(), head=recipe.task.target)
-    if nir_path is not None:
-        write_nir(graph, nir_path)
-        graph = read_nir(nir_path)
-    peak = recipe.representation.max_count if isinstance(recipe.representation, HistogramConfig) else None
-    if peak is not None and isinstance(model, SpikingReconstruction):
-        peak = max(peak, _whitest(model))
-    # No more bits than the pictures' counts need.
-    input_bits = target.input_bits if peak is None else min(target.input_bits, peak.bit_length())
-    config = QuantizeConfig(weight_bits=target.weight_bits, input_bits=input_bits, peak_input=peak)
-    quantized = quantize(graph, config)
-    return Prepared(graph, quantized, target)
+    @property
+    def percentiles(self) -> dict[str, float]:
+        """Population -> the clip percentile it was quantised with, where it was: for `prepare`."""
+        return {layer.name: layer.clip_percentile for layer in self.quantized if layer.clip_percentile is not None}
 
 
 def check_baseline(recipe: Recipe, baseline_recipe: Recipe, baseline: nn.Module) -> None:
@@ -205,58 +183,45 @@ def deploy_run(
         UnsupportedLayerError: if the network, or its input, has no form on the chip.
     """
     config = config or DeploymentConfig()
-    recipe = experiment.recipe
+    recipe, target = experiment.recipe, TARGETS[config.target]
     # Into the run folder only once all has gone well, beside the results that belong to it.
     with tempfile.TemporaryDirectory() as work:
-        prepared = prepare(model, recipe, target=TARGETS[config.target], nir_path=Path(work) / "model.nir")
-        nir_file = (Path(work) / "model.nir").read_bytes()
-    backend = FixedPointBackend()
-    program = backend.compile(prepared.quantized.graph, prepared.target)
-    num_clips = len(experiment.split.test)
-    operations: list[NetworkOperations] = []
-    rounding: list[tuple[SpikeComparison, ...]] = []
-    scorer = TestScorer(experiment, scorings_of(recipe)[:1])
-    num_done, seconds, folds, saturations = 0, 0.0, 0, 0
-    with counting_bar(console, "fixed point") as on_progress:
-        for spikes, batch in integer_batches(experiment, model, prepared.target):
-            run = backend.run(program, spikes)
-            exact = simulate(prepared.graph, spikes)
-            rounding.append(compare_spikes(exact.spikes, run.spikes))
-            operations.append(count_operations(prepared.quantized.graph, spikes, run.spikes))
-            scorer.add({recipe.task.target: _answers(model, torch.from_numpy(run.answers).float(), batch)}, batch)
-            seconds += run.seconds
-            folds += sum(run.num_folds.values())
-            saturations += sum(run.num_saturations.values())
-            num_done += len(batch.clip_ids)
-            on_progress(num_done, num_clips)
-    total = reduce(NetworkOperations.combine, operations)
+        nir_path = Path(work) / "model.nir"
+        scaling, calibration = config.scaling, None
+        if scaling.scale == "search":
+            calibration = _calibration(experiment, model, target, scaling.calibration_clips)
+        prepared = prepare(model, recipe, target=target, nir_path=nir_path, scaling=scaling, calibration=calibration)
+        nir_file = nir_path.read_bytes()
+        chip = _on_chip(experiment, model, prepared, console)
+        compared = _compared(experiment, model, prepared, nir_path, config)
     counted = None if baseline is None else _count_baseline(experiment, baseline)
-    lava, lava_seconds = compare_lava(prepared, _first_clips(experiment, model, prepared.target, config.lava_clips))
     deployment = Deployment(
         weights=weights_hash(out),
         target=config.target,
         head=recipe.task.target,
-        num_clips=num_clips,
+        num_clips=chip.num_clips,
         agreement=(
-            _compare_trained(model, prepared, _first_clips(experiment, model, prepared.target, config.parity_clips)),
+            compared.trained,
             Agreement(
                 step="float graph → fixed point",
-                comparisons=added_comparisons(rounding),
-                note=f"{_clips(num_clips)}; the one lossy step: weights, leaks and thresholds become integers",
+                comparisons=chip.rounding,
+                note=f"{_clips(chip.num_clips)}; the one lossy step: weights, leaks and thresholds become integers",
             ),
-            lava,
+            compared.lava,
         ),
+        parity=compared.rows,
         quantized=prepared.quantized.layers,
-        fixed_point_scores=scorer.scores(),
-        num_folds=folds,
-        num_saturations=saturations,
-        operations=summarise_operations(total, seed=recipe.seed),
+        steps=_steps(experiment, model, prepared, config.step_clips),
+        fixed_point_scores=chip.scores,
+        num_folds=chip.num_folds,
+        num_saturations=chip.num_saturations,
+        operations=summarise_operations(chip.operations, seed=recipe.seed),
         baseline=None if counted is None else summarise_ann_operations(counted, seed=recipe.seed),
-        energy=energy_estimates(total, counted),
+        energy=energy_estimates(chip.operations, counted),
         fits=tuple(chip_fit(prepared.quantized.graph, target) for target in TARGETS.values()),
         warnings=prepared.quantized.warnings,
-        fixed_point_seconds=seconds / num_clips,
-        lava_seconds=lava_seconds,
+        fixed_point_seconds=chip.seconds / chip.num_clips,
+        lava_seconds=compared.lava_seconds,
     )
     with atomic_path(out / "model.nir") as temporary:
         temporary.write_bytes(nir_file)
@@ -264,101 +229,146 @@ def deploy_run(
     return deployment
 
 
-def integer_batches(
-    experiment: Experiment, model: nn.Module, target: HardwareTarget
-) -> Iterator[tuple[Int64[np.ndarray, "T B C H W"], Batch]]:
-    """The test clips, a few at a time, as the counts that the chip is fed, each with its batch.
-
-    Raises:
-        UnsupportedLayerError: if the representation does not give whole numbers that fit
-            the target's input messages.
-    """
-    for batch in batches(experiment.samples(experiment.split.test), batch_size=CLIPS_AT_ONCE):
-        inputs = batch.inputs
-        if isinstance(model, SpikingReconstruction):
-            # The chip is shown the reference too, as the network's own layers are.
-            inputs = model.joined(inputs, batch.targets[REFERENCE])
-        yield integer_counts(inputs.numpy(), target), batch
-
-
-def _answers(model: nn.Module, answers: Tensor, batch: Batch) -> Tensor:
-    """What the host makes of the chip's readout: a potential becomes a picture, all else stays."""
-    if not isinstance(model, SpikingReconstruction):
-        return answers
-    reference = batch.targets[REFERENCE]
-    return model.picture(answers.reshape(reference.shape), reference)
-
-
-def _whitest(model: SpikingReconstruction) -> int:
-    """The number that stands for white in the reference's channel."""
-    size = model.resolution
-    dark = torch.zeros(1, 1, model.in_channels, size.height, size.width)
-    return int(model.joined(dark, torch.ones(1, 1, size.height, size.width)).max())
-
-
-def _first_clips(
-    experiment: Experiment, model: nn.Module, target: HardwareTarget, count: int
-) -> Int64[np.ndarray, "T B C H W"]:
-    gathered = []
-    for counts, _ in integer_batches(experiment, model, target):
-        gathered.append(counts)
-        if sum(part.shape[1] for part in gathered) >= count:
-            break
-    return np.concatenate(gathered, axis=1)[:, :count]
-
-
-def integer_counts(inputs: Float32[np.ndarray, "*shape"], target: HardwareTarget) -> Int64[np.ndarray, "*shape"]:
-    """Event pictures as the whole numbers that the target's input messages carry.
-
-    Raises:
-        UnsupportedLayerError: if a value is not whole, negative, or too large.
-    """
-    limit = max(2**target.input_bits - 1, 1)
-    if not np.array_equal(inputs, np.round(inputs)) or inputs.min() < 0 or inputs.max() > limit:
-        raise UnsupportedLayerError(
-            f"{target.name} takes whole input counts of 0..{limit}; this representation gives values in "
-            f"{inputs.min():g}..{inputs.max():g}. Use the polarity histogram with max_count={limit} or less."
-        )
-    return inputs.astype(np.int64)
-
-
 def compare_lava(prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> tuple[Agreement, float | None]:
     """Fixed point against Lava: spikes and final states; and Lava's seconds a clip."""
-    step = "fixed point → Lava"
-    if find_lava_python() is None:
-        return Agreement(step=step, not_run="Lava's environment is not installed (make lava)"), None
-    fixed, lava = FixedPointBackend(), LavaBackend()
-    ours = fixed.run(fixed.compile(prepared.quantized.graph, prepared.target), inputs)
-    try:
-        theirs = lava.run(lava.compile(prepared.quantized.graph, prepared.target), inputs)
-    except HardwareError as error:
-        # The referee is wanted, not needed: what keeps it away is reported, not fatal.
-        return Agreement(step=step, not_run=str(error)), None
-    compared = agreement(ours, theirs)
+    return _lava_agreement(lava_referee(prepared, inputs, fixed_point_run(prepared, inputs)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _OnChip:
+    """All test clips in the fixed-point simulator."""
+
+    num_clips: int
+    rounding: tuple[SpikeComparison, ...]
+    operations: NetworkOperations
+    scores: Mapping[str, Measure]
+    num_folds: int
+    num_saturations: int
+    seconds: float
+
+
+def _on_chip(experiment: Experiment, model: nn.Module, prepared: Prepared, console: Console) -> _OnChip:
+    recipe, clips = experiment.recipe, experiment.split.test
+    backend = FixedPointBackend()
+    program = backend.compile(prepared.quantized.graph, prepared.target)
+    operations: list[NetworkOperations] = []
+    rounding: list[tuple[SpikeComparison, ...]] = []
+    scorer = TestScorer(experiment, scorings_of(recipe)[:1])
+    num_done, seconds, folds, saturations = 0, 0.0, 0, 0
+    with counting_bar(console, "fixed point") as on_progress:
+        for spikes, batch in integer_batches(experiment, model, prepared.target, clips):
+            run = backend.run(program, spikes)
+            rounding.append(compare_spikes(simulate(prepared.graph, spikes).spikes, run.spikes))
+            operations.append(count_operations(prepared.quantized.graph, spikes, run.spikes))
+            scorer.add(host_output(model, recipe, run.answers, batch), batch)
+            seconds += run.seconds
+            folds += sum(run.num_folds.values())
+            saturations += sum(run.num_saturations.values())
+            num_done += len(batch.clip_ids)
+            on_progress(num_done, len(clips))
+    return _OnChip(
+        num_clips=len(clips),
+        rounding=added_comparisons(rounding),
+        operations=reduce(NetworkOperations.combine, operations),
+        scores=scorer.scores(),
+        num_folds=folds,
+        num_saturations=saturations,
+        seconds=seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Compared:
+    """A few clips in every tool."""
+
+    rows: tuple[ParityRow, ...]
+    trained: Agreement
+    lava: Agreement
+    lava_seconds: float | None
+
+
+def _compared(
+    experiment: Experiment, model: nn.Module, prepared: Prepared, nir_path: Path, config: DeploymentConfig
+) -> _Compared:
+    recipe, clips = experiment.recipe, experiment.split.test[: config.parity_clips]
+    counts, batch = next(integer_batches(experiment, model, prepared.target, clips, at_once=len(clips)))
+    twin = copy.deepcopy(model).double().eval()
+    trained = ModelRunner(twin, prepared.graph.input_shape, recipe.task.target).run(counts)
+    few = counts[:, : config.lava_clips]
+    fixed_of_few = fixed_point_run(prepared, few)
+    referees = [referee(prepared, few, fixed_of_few) for referee in (lava_referee, netx_referee)]
+
+    def score(answers: np.ndarray) -> Mapping[str, float]:
+        meter = AnswerMeter(model, recipe)
+        # Clips are the last axis but one, with an answer at every step or without.
+        meter.add(READOUT, answers, first_clips(batch, answers.shape[-2]))
+        return meter.metrics()[READOUT]
+
+    rows = parity_rows(
+        prepared.graph,
+        counts,
+        nir_path=nir_path,
+        trained=trained,
+        fixed=fixed_point_run(prepared, counts),
+        referees=referees,
+        score=score,
+    )
+    lava, lava_seconds = _lava_agreement(referees[0])
+    return _Compared(
+        rows=rows, trained=_trained_agreement(trained, prepared, counts), lava=lava, lava_seconds=lava_seconds
+    )
+
+
+def _trained_agreement(trained: Run, prepared: Prepared, counts: Int64[np.ndarray, "T B *N"]) -> Agreement:
+    """The trained network against the graph, both in float64: folding must not move a spike."""
+    backend = ReferenceBackend()
+    run: RunResult = backend.run(backend.compile(prepared.graph, prepared.target), counts)
+    return Agreement(
+        step="trained network → NIR graph",
+        comparisons=compare_spikes(trained.spikes, run.spikes),
+        note=f"{_clips(counts.shape[1])}, both in float64",
+    )
+
+
+def _lava_agreement(referee: RefereeRun) -> tuple[Agreement, float | None]:
+    step, ran, compared = "fixed point → Lava", referee.ran, referee.agreement
+    if isinstance(ran, NotRun) or compared is None:
+        return Agreement(step=step, not_run=ran.reason if isinstance(ran, NotRun) else ""), None
+    num_clips = ran.answers.shape[-2]
     result = Agreement(
         step=step,
         comparisons=compared.spikes,
         num_differing_states=compared.num_differing_states,
-        note=_clips(inputs.shape[1]),
+        note=_clips(num_clips),
     )
-    return result, theirs.seconds / inputs.shape[1]
+    return result, ran.seconds / num_clips
 
 
-def _compare_trained(model: nn.Module, prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> Agreement:
-    """The trained network against the graph, both in float64: folding must not move a spike."""
-    twin = copy.deepcopy(model).double().eval()
-    with torch.inference_mode(), record_activity(twin, keep_trains=True) as activity:
-        counts = torch.from_numpy(inputs).double()
-        # The reference is among the counts already.
-        twin.decoder(twin.encoder(counts)) if isinstance(twin, SpikingReconstruction) else twin(counts)
-    backend = ReferenceBackend()
-    run: RunResult = backend.run(backend.compile(prepared.graph, prepared.target), inputs)
-    trained = {name: train.numpy() for name, train in activity.trains.items()}
-    return Agreement(
-        step="trained network → NIR graph",
-        comparisons=compare_spikes(trained, run.spikes),
-        note=f"{_clips(inputs.shape[1])}, both in float64",
-    )
+def _steps(experiment: Experiment, model: nn.Module, prepared: Prepared, count: int) -> QuantisationReport:
+    """Each rounding alone, on clips from all over the test set."""
+
+    def run_integers(graph: IntegerGraph, counts: np.ndarray) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
+        result = backend.run(program, counts)
+        return result.spikes, result.answers
+
+    backend = FixedPointBackend()
+    program = backend.compile(prepared.quantized.graph, prepared.target)
+    meter = StepMeter(prepared.graph, prepared.quantized, run_integers=run_integers)
+    judge = AnswerMeter(model, experiment.recipe)
+    clips = evenly_spread(experiment.split.test, count)
+    for counts, batch in integer_batches(experiment, model, prepared.target, clips):
+        for step, answers in meter.add(counts).items():
+            judge.add(step, answers, batch)
+    return meter.report(judge.metrics())
+
+
+def _calibration(
+    experiment: Experiment, model: nn.Module, target: HardwareTarget, count: int
+) -> Int64[np.ndarray, "T B C H W"]:
+    """Clips to choose scales by: of the validation subjects, or, where there are none, of those trained on."""
+    clips = evenly_spread(experiment.split.validation or experiment.split.train, count)
+    counts, _ = next(integer_batches(experiment, model, target, clips, at_once=len(clips)))
+    return counts
 
 
 def _count_baseline(experiment: Experiment, baseline: nn.Module) -> AnnOperations:
@@ -368,22 +378,6 @@ def _count_baseline(experiment: Experiment, baseline: nn.Module) -> AnnOperation
         for batch in batches(samples, batch_size=CLIPS_AT_ONCE)
     )
     return reduce(AnnOperations.combine, counted)
-
-
-def added_comparisons(parts: list[tuple[SpikeComparison, ...]]) -> tuple[SpikeComparison, ...]:
-    """Comparisons of several batches as one; batches without any are left out."""
-    parts = [part for part in parts if part]
-    return tuple(
-        SpikeComparison(
-            population=rows[0].population,
-            num_spikes_a=sum(row.num_spikes_a for row in rows),
-            num_spikes_b=sum(row.num_spikes_b for row in rows),
-            num_differing=sum(row.num_differing for row in rows),
-            num_bins=sum(row.num_bins for row in rows),
-            first_step=min((row.first_step for row in rows if row.first_step is not None), default=None),
-        )
-        for rows in zip(*parts, strict=True)
-    )
 
 
 def _clips(count: int) -> str:

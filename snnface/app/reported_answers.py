@@ -44,13 +44,18 @@ class ReportedAnswers:
 
 
 def reported_answers(
-    experiment: Experiment, results: Mapping[str, TestResult], deployment: Deployment, answers: Mapping[str, Tensor]
+    experiment: Experiment,
+    results: Mapping[str, TestResult],
+    deployment: Deployment,
+    answers: Mapping[str, Tensor],
+    partners: Mapping[str, Scores],
 ) -> ReportedAnswers:
     """For the head that is on the chip; metrics of all others stand in a table.
 
     Args:
         results: recipe name -> result, the spiking run's own first.
         answers: of the spiking run to its test clips.
+        partners: name -> scores of baselines in fewer bits.
 
     Raises:
         UnsupportedLayerError: if the report has no form for such answers.
@@ -58,9 +63,9 @@ def reported_answers(
     task = experiment.recipe.tasks[0]
     given = answers[task.target].numpy()
     if isinstance(task, ActionUnitTaskConfig):
-        return _of_action_units(experiment, results, deployment, given)
+        return _of_action_units(experiment, results, deployment, given, partners)
     if isinstance(task, ValenceArousalTaskConfig):
-        return _of_valence_arousal(experiment, results, deployment, given)
+        return _of_valence_arousal(experiment, results, deployment, given, partners)
     raise UnsupportedLayerError(
         f"a report shows action units or valence and arousal on the chip; the first task of "
         f"{experiment.recipe.name!r} is {type(task).__name__}. See evaluation.json for its metrics."
@@ -68,7 +73,11 @@ def reported_answers(
 
 
 def _of_action_units(
-    experiment: Experiment, results: Mapping[str, TestResult], deployment: Deployment, answers: np.ndarray
+    experiment: Experiment,
+    results: Mapping[str, TestResult],
+    deployment: Deployment,
+    answers: np.ndarray,
+    partners: Mapping[str, Scores],
 ) -> ReportedAnswers:
     own, names = next(iter(results.values())), experiment.class_names
     target = experiment.recipe.tasks[0].target
@@ -84,12 +93,12 @@ def _of_action_units(
             f"(chance {100 * own.scores['chance']['top1'].value:.1f} %), {on_chip:.1f} % with {bits}-bit weights in "
             "fixed point"
         ),
-        accuracy=_accuracy_rows(results, deployment),
+        accuracy=_accuracy_rows(results, deployment, partners),
         confusion=confusion_of(experiment.recipe.name, names, labels, answers[labelled].argmax(axis=1)),
         clips=_pictures(
             experiment, {index: int(label) for index, label in zip(labelled, labels, strict=True)}, answers
         ),
-        tables=(_score_table(results, deployment, others),) if others else (),
+        tables=(_score_table(results, deployment, others, partners),) if others else (),
     )
 
 
@@ -98,7 +107,9 @@ def _subjects(result: TestResult) -> str:
     return f"{result.num_subjects} {unseen}subjects{selected_on(result.selection)}"
 
 
-def _accuracy_rows(results: Mapping[str, TestResult], deployment: Deployment) -> tuple[AccuracyRow, ...]:
+def _accuracy_rows(
+    results: Mapping[str, TestResult], deployment: Deployment, partners: Mapping[str, Scores]
+) -> tuple[AccuracyRow, ...]:
     own = next(iter(results.values()))
 
     def row(name: str, scores: Scores, note: str = "") -> AccuracyRow:
@@ -113,6 +124,7 @@ def _accuracy_rows(results: Mapping[str, TestResult], deployment: Deployment) ->
 
     rows = [row(name, result.model, f"float{selected_on(result.selection)}") for name, result in results.items()]
     rows.insert(1, row(f"{next(iter(results))} on {deployment.target}", deployment.fixed_point_scores, "fixed point"))
+    rows += [row(name, scores, "rounded after training, not retrained") for name, scores in partners.items()]
     constant = own.scores["constant"]
     rows.append(row("constant answer", constant, "most frequent classes of the training subjects"))
     rows.append(row("chance", own.scores["chance"]))
@@ -147,7 +159,11 @@ def _pictures(experiment: Experiment, labels: Mapping[int, int], answers: np.nda
 
 
 def _of_valence_arousal(
-    experiment: Experiment, results: Mapping[str, TestResult], deployment: Deployment, answers: np.ndarray
+    experiment: Experiment,
+    results: Mapping[str, TestResult],
+    deployment: Deployment,
+    answers: np.ndarray,
+    partners: Mapping[str, Scores],
 ) -> ReportedAnswers:
     own = next(iter(results.values()))
     on_chip, bits = deployment.fixed_point_scores["ccc"].value, TARGETS[deployment.target].weight_bits
@@ -163,7 +179,7 @@ def _of_valence_arousal(
             for clip, rows in zip(clips, answers[:NUM_TRACES], strict=True)
             for trace in _traces(experiment, clip, rows)
         ),
-        tables=(_score_table(results, deployment, list(own.model)),),
+        tables=(_score_table(results, deployment, list(own.model), partners),),
     )
 
 
@@ -180,11 +196,13 @@ def _traces(experiment: Experiment, clip: Clip, answers: np.ndarray) -> tuple[Tr
     return tuple(found)
 
 
-def _score_table(results: Mapping[str, TestResult], deployment: Deployment, metrics: list[str]) -> Table:
+def _score_table(
+    results: Mapping[str, TestResult], deployment: Deployment, metrics: list[str], partners: Mapping[str, Scores]
+) -> Table:
     own = next(iter(results.values()))
     rows = tuple(
         (name, *(round(scores[metric].value, 4) if metric in scores else None for metric in metrics))
-        for name, scores in score_rows(results, deployment).items()
+        for name, scores in (score_rows(results, deployment) | dict(partners)).items()
     )
     return Table(
         title="Errors on clips that training never saw",

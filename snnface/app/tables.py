@@ -1,31 +1,35 @@
 """The tables that commands print."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from hardware.energy_ratio import energy_ratios
+from hardware.report_parts import Table as PlainTable
+from hardware.resources import ChipFit
 from snnface.app.cross_validation import CrossValidation, Spread
 from snnface.app.deployment import Deployment
+from snnface.app.deployment_tables import SHARES, metric_heading, parity_table, step_table
 from snnface.app.evaluation import Scores, TestResult
 from snnface.app.experiment import Experiment
+from snnface.app.file_deployment import FileDeployment
+from snnface.app.parity_table import ParityRow
 from snnface.training.optim import Selection
 
 __all__ = [
+    "SHARES",
     "TRIVIAL",
     "print_cross_validation",
     "print_deployment",
+    "print_file_deployment",
     "print_scores",
     "print_training",
     "score_rows",
     "selected_on",
 ]
-
-SHARES = frozenset({"top1", "top3", "top5"})
-"""Metrics that are shown in per cent."""
 
 NOT_SHOWN = frozenset({"top5", "macro_recall", "macro_f1"})
 """Metrics that stand in the files alone."""
@@ -81,7 +85,7 @@ def print_cross_validation(result: CrossValidation) -> None:
             "\n".join([*_cells(metric, scores), _over_folds(metric, result.spread.get(name, {}))]).strip()
             for name, scores in result.pooled.items()
         ]
-        table.add_row(_heading(metric), *cells)
+        table.add_row(metric_heading(metric), *cells)
     Console(markup=False, highlight=False).print(table)
 
 
@@ -96,7 +100,7 @@ def _with_metrics_across(title: str, metrics: list[str], rows: Mapping[str, Scor
     table = Table(title=title, title_style="")
     table.add_column("")
     for name in metrics:
-        for heading in (_heading(name), "95 % interval"):
+        for heading in (metric_heading(name), "95 % interval"):
             table.add_column(heading, justify="right")
     for name, scores in rows.items():
         table.add_row(name, *(cell for metric in metrics for cell in _cells(metric, scores)))
@@ -110,12 +114,8 @@ def _with_metrics_down(title: str, metrics: list[str], rows: Mapping[str, Scores
     for name in rows:
         table.add_column(name, justify="right")
     for metric in metrics:
-        table.add_row(_heading(metric), *("\n".join(_cells(metric, scores)).rstrip() for scores in rows.values()))
+        table.add_row(metric_heading(metric), *("\n".join(_cells(metric, scores)).rstrip() for scores in rows.values()))
     return table
-
-
-def _heading(metric: str) -> str:
-    return f"{metric} %" if metric in SHARES else metric
 
 
 def score_rows(results: Mapping[str, TestResult], deployment: Deployment | None) -> dict[str, Scores]:
@@ -148,18 +148,16 @@ def _number(metric: str, value: float) -> str:
 
 
 def print_deployment(deployment: Deployment) -> None:
-    """What each step to the chip changed, and what a clip costs."""
-    table = Table(title=f"to {deployment.target}", title_style="")
-    for column in ("step", "spikes", "differing", "states differing", "note"):
-        table.add_column(column, justify="left" if column in ("step", "note") else "right")
-    for row in deployment.agreement:
-        if row.not_run:
-            table.add_row(row.step, "", "", "", f"not run: {row.not_run}")
-        else:
-            states = "" if row.num_differing_states is None else f"{row.num_differing_states:,}"
-            table.add_row(row.step, f"{row.num_spikes:,}", f"{row.num_differing:,}", states, row.note)
+    """Who gives the same spikes, what each rounding changed, and what a clip costs."""
     console = Console(markup=False, highlight=False)
-    console.print(table)
+    _print_parity(console, deployment.parity)
+    console.print(_printed(step_table(deployment.steps)))
+    rounded = deployment.agreement[1]
+    console.print(
+        f"on all {deployment.num_clips} test clips rounding changes {rounded.num_differing:,} bins beside "
+        f"{rounded.num_spikes:,} spikes; u left 24 bits {deployment.num_folds:,} times, v stopped at its limit "
+        f"{deployment.num_saturations:,} times"
+    )
     totals = deployment.operations.totals
     console.print(
         f"a clip: {totals['spikes'].mean:,.0f} spikes, {totals['synops'].mean:,.0f} synaptic operations, "
@@ -169,6 +167,48 @@ def print_deployment(deployment: Deployment) -> None:
     console.print(f"simulated in {1000 * deployment.fixed_point_seconds:,.1f} ms a clip{lava} (no chip's latency)")
     for ratio in energy_ratios(deployment.energy):
         console.print(ratio.sentence)
-    for fit in deployment.fits:
+    _print_fits(console, deployment.fits)
+
+
+def print_file_deployment(deployment: FileDeployment) -> None:
+    """The same of a network that came as a file, as far as it is known."""
+    console = Console(markup=False, highlight=False)
+    console.print(f"{deployment.name} to {deployment.target}; shown: {deployment.inputs}")
+    _print_parity(console, deployment.parity)
+    if deployment.steps is not None:
+        console.print(_printed(step_table(deployment.steps)))
+    for sentence in deployment.warnings:
+        console.print(sentence)
+    _print_fits(console, deployment.fits)
+
+
+def _print_parity(console: Console, rows: Sequence[ParityRow]) -> None:
+    parity = parity_table(rows)
+    console.print(_printed(parity, without="note"))
+    for row in parity.rows:
+        if row[-1]:
+            console.print(f"{row[0]}: {row[-1]}")
+
+
+def _print_fits(console: Console, fits: Sequence[ChipFit]) -> None:
+    for fit in fits:
         reasons = f" ({'; '.join(fit.reasons)})" if fit.reasons else ""
         console.print(f"{fit.target}: {fit.verdict}, at least {fit.cores} cores{reasons}")
+
+
+def _printed(table: PlainTable, *, without: str = "") -> Table:
+    """A table of plain values for the terminal, one column left out."""
+    shown = [index for index, name in enumerate(table.columns) if name != without]
+    printed = Table(title=table.title, title_style="")
+    for index in shown:
+        is_text = any(isinstance(row[index], str) for row in table.rows[:1])
+        printed.add_column(table.columns[index], justify="left" if is_text else "right")
+    for row in table.rows:
+        printed.add_row(*(_cell(row[index]) for index in shown))
+    return printed
+
+
+def _cell(value: str | int | float | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else value or ""

@@ -8,6 +8,7 @@ __all__ = [
     "Block",
     "ClipPicture",
     "Clips",
+    "Drawing",
     "Figure",
     "Grid",
     "Heading",
@@ -65,6 +66,18 @@ class Figure:
     caption: str
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture in lines, with words for those who cannot see it.
+
+    Attributes:
+        svg: the mark-up, which must not hold names from outside unescaped.
+    """
+
+    svg: str
+    caption: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPicture:
     """A clip as it goes into the network, and the answer.
@@ -89,7 +102,7 @@ class Clips:
     clips: tuple[ClipPicture, ...]
 
 
-Block = Paragraph | Heading | Points | Grid | Figure | Clips
+Block = Paragraph | Heading | Points | Grid | Figure | Drawing | Clips
 
 
 @dataclass(frozen=True, slots=True)

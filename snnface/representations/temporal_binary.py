@@ -108,7 +108,7 @@ def _set_bits(bits, x, y, polarity, borders, column, row_start, weights):  # typ
             bit = weights[index]
             for first in range(borders[step, index], borders[step, index + 1], BLOCK):
                 part = slice(first, min(first + BLOCK, borders[step, index + 1]))
-                for place in find_places(x[part], y[part], polarity[part], column, row_start, 0, places):
+                for place in find_places(x[part], y[part], polarity[part], column, row_start, np.int64(0), places):
                     picture[place] |= bit
 
 

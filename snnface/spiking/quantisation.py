@@ -2,9 +2,10 @@
 
 Quantising a trained network (`conversion.quantize`) and training for it
 (`snnface.spiking.quantised_layers`) both call `integer_layer`, so what was trained is what
-comes out. With one scale S for all weights of the layer and g the distance of neighbouring integers:
+comes out. With one scale S for all weights of the layer and g the distance of neighbouring integers
+that a connection's sign mode has (`weight_range`):
 
-    W_int = g round(S W / g), clipped to -256 .. 256 - g   (mixed signs; ties to even)
+    W_int = g round(S W / g), clipped to the sign mode's range   (ties to even)
     dv = round(4096 leak) in 0..4095
     bias in state units B = 64 S b = bias_mant 2^bias_exp, the smallest bias_exp that fits
     vth = round(S V); without leak and bias, floor(S V) (or ceil(S V) - 1 for `>=`): the
@@ -19,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from snnface.spiking.layer_scale import layer_scale
+from snnface.spiking.weight_range import Sign, sign_of, weight_range
 
 __all__ = ["IntegerLayer", "integer_layer"]
 
@@ -34,6 +36,7 @@ class IntegerLayer:
         scale: integer weight per float weight, S.
         limited_by: what set the scale.
         weights: int64, in the shapes that came.
+        signs: the sign mode of each.
         num_clipped: weights that lay beyond the range.
         dv: decay of the voltage, 0..4095.
         vth: threshold mantissa; the voltage is compared with vth << 6.
@@ -45,6 +48,7 @@ class IntegerLayer:
     scale: float
     limited_by: Literal["weights", "threshold", "bias"]
     weights: tuple[np.ndarray, ...]
+    signs: tuple[Sign, ...]
     num_clipped: int
     dv: int
     vth: int
@@ -60,7 +64,7 @@ def integer_layer(
     leak: float,
     threshold: float,
     fires_on_equality: bool = False,
-    step: int = 2,
+    weight_bits: int = 8,
     clip_percentile: float | None = None,
 ) -> IntegerLayer:
     """Weights (batch norm and gain folded in), bias and neuron of one layer as integers.
@@ -69,12 +73,11 @@ def integer_layer(
         weights: float64, of every connection into the layer.
         bias: float64, their sum; 0-d without any.
         threshold: positive, above a reset voltage of 0.
-        step: distance of neighbouring integer weights, 2^(9 - bits); 2 for 8 bits.
+        weight_bits: 2..8, sign included where signs are mixed.
         clip_percentile: see `layer_scale`.
     """
-    scale, limited_by = layer_scale(weights, bias, threshold, step=step, clip_percentile=clip_percentile)
-    low, high = -256, 256 - step
-    rounded = [step * np.round(scale * weight / step) for weight in weights]
+    scale, limited_by = layer_scale(weights, bias, threshold, weight_bits=weight_bits, clip_percentile=clip_percentile)
+    integers = [_integer_weights(weight, scale, weight_bits) for weight in weights]
     mantissa, exponent = _bias_numbers(np.asarray(64 * scale * bias))
     dv = int(np.clip(np.round(4096 * leak), 0, 4095))
     # Without leak and bias v is a whole number of weight units, and these comparisons are exact.
@@ -82,14 +85,27 @@ def integer_layer(
     return IntegerLayer(
         scale=scale,
         limited_by=limited_by,
-        weights=tuple(np.clip(weight, low, high).astype(np.int64) for weight in rounded),
-        num_clipped=sum(int(np.count_nonzero((weight < low) | (weight > high))) for weight in rounded),
+        weights=tuple(weight for weight, _ in integers),
+        signs=tuple(sign_of(weight) for weight, _ in integers),
+        num_clipped=sum(num_clipped for _, num_clipped in integers),
         dv=dv,
         vth=_threshold(scale * threshold, is_whole, fires_on_equality),
         bias_mant=mantissa,
         bias_exp=exponent,
         comparison_is_exact=is_whole or not fires_on_equality,
     )
+
+
+def _integer_weights(weight: np.ndarray, scale: float, weight_bits: int) -> tuple[np.ndarray, int]:
+    """A connection's integers, and how many of them were clipped."""
+    held = weight_range(sign_of(weight), weight_bits)
+    rounded = held.step * np.round(scale * weight / held.step)
+    low, high = held.low, held.high
+    if sign_of(np.clip(rounded, low, high)) == "inhibitory":
+        # Rounded, none is positive any more, and the chip takes them for a connection without the lowest number.
+        low = weight_range("inhibitory", weight_bits).low
+    num_clipped = int(np.count_nonzero((rounded < low) | (rounded > high)))
+    return np.clip(rounded, low, high).astype(np.int64), num_clipped
 
 
 def _threshold(value: float, is_whole: bool, fires_on_equality: bool) -> int:

@@ -14,6 +14,7 @@ from snnface.errors import ConfigError, ConversionError, UnsupportedLayerError
 from snnface.events.window import Resolution
 from snnface.models import FaceModel, LastStep, MeanOverTime, MlpHead, MlpHeadConfig, VotingHead, VotingHeadConfig
 from snnface.spiking import ConvSnn, ConvSnnConfig, NeuronConfig, record_activity
+from snnface.spiking.layers import SpikingConv2d
 
 
 def untrained(neuron: NeuronConfig, heads: dict[str, nn.Module] | None) -> FaceModel:
@@ -35,7 +36,7 @@ def trained_like(neuron: NeuronConfig | None = None, heads: dict[str, nn.Module]
             module.running_var = torch.rand(module.num_features, generator=generator) * 0.1 + 0.05
             module.bias.data = torch.randn(module.num_features, generator=generator) * 0.1
         if hasattr(module, "w"):
-            module.w.data = module.w + 0.3
+            module.w.data = module.w + 0.3 + 0.5 * torch.randn(module.w.shape, generator=generator)
         if isinstance(module, nn.Linear):
             module.weight.data *= 3
     return model.double().eval()
@@ -55,6 +56,8 @@ def pictures() -> np.ndarray:
         NeuronConfig(kind="lif", tau=3.0, v_reset=-0.2),
         NeuronConfig(kind="lif", tau=1.5, v_reset=-0.2, decay_input=True, fires_on_equality=True, threshold=0.3),
         NeuronConfig(kind="if", reset="subtract", v_reset=0.1, threshold=0.9),
+        NeuronConfig(leak_per="channel"),
+        NeuronConfig(leak_per="channel", decay_input=True, threshold=0.4),
     ],
 )
 @torch.no_grad()
@@ -85,6 +88,35 @@ def test_names_shapes_and_relays_follow_the_model():
     assert graph.populations[0].inputs[0].synapse.weight.dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    ("pool", "sizes"),
+    [
+        (nn.MaxPool2d(2), [(11, 15), (5, 7), (5, 7), (2, 3)]),  # the last row and column are not read
+        (nn.MaxPool2d(3, 2, 1), [(11, 15), (6, 8), (6, 8), (3, 4)]),
+        (nn.MaxPool2d((3, 1), 2, (1, 0)), [(11, 15), (6, 8), (6, 8), (3, 4)]),
+    ],
+)
+@torch.no_grad()
+def test_pools_of_odd_and_padded_maps_are_relays_of_an_or(pool, sizes):
+    model = trained_like()
+    encoder = model.encoder
+    encoder.resolution = Resolution(height=12, width=16)
+    encoder.blocks[0] = SpikingConv2d(2, 4, NeuronConfig(threshold=0.4), kernel_size=4, padding=1).double().eval()
+    encoder.blocks[0].pool = pool
+    encoder.layers[0].linear = nn.Linear(6 * sizes[3][0] * sizes[3][1], 12, bias=False).double()
+    events = np.random.default_rng(3).poisson(0.4, (12, 3, 2, 12, 16)).astype(np.float64)
+    with record_activity(model, keep_trains=True) as activity:
+        answers = model(torch.as_tensor(events))["action_unit"]
+    graph = graph_from_model(model)
+    run = simulate(graph, events)
+    assert [p.shape[1:] for p in graph.populations[:4]] == sizes
+    comparisons = compare_spikes({name: train.numpy() for name, train in activity.trains.items()}, run.spikes)
+    assert [c.num_differing for c in comparisons] == [0, 0, 0, 0]
+    np.testing.assert_allclose(run.answers, answers.numpy(), atol=1e-9)
+    copy = simulate(graph_from_nir(nir_from_graph(graph)), events)
+    assert all(np.array_equal(copy.spikes[name], train) for name, train in run.spikes.items())
+
+
 def test_voting_is_the_mean_of_neighbours():
     np.testing.assert_allclose(
         graph_from_model(trained_like()).readout.weight,
@@ -99,8 +131,9 @@ def test_the_model_stays_as_it_was():
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_the_nir_of_a_model_keeps_its_spikes(pictures):
-    graph = graph_from_model(trained_like())
+@pytest.mark.parametrize("leak_per", ["layer", "channel"])
+def test_the_nir_of_a_model_keeps_its_spikes(pictures, leak_per):
+    graph = graph_from_model(trained_like(NeuronConfig(leak_per=leak_per)))
     copy = graph_from_nir(nir_from_graph(graph))
     comparisons = compare_spikes(simulate(graph, pictures).spikes, simulate(copy, pictures).spikes)
     assert sum(c.num_differing for c in comparisons) == 0

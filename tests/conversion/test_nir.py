@@ -183,15 +183,16 @@ def test_any_r_and_any_threshold_become_weights():
     np.testing.assert_array_equal(graph.readout.weight, np.eye(2))
 
 
-def test_a_threshold_per_channel_is_folded_behind_a_convolution_but_not_one_per_pixel():
+def test_a_threshold_per_channel_is_folded_behind_a_convolution_and_one_per_pixel_is_kept():
     conv = nir.Conv2d((2, 2), np.ones((2, 1, 1, 1)), 1, 0, 1, 1, np.zeros(2))
     channels = np.array([1.0, 4.0])[:, None, None]
     graph = graph_from_nir(chain(source(1, 2, 2), conv, lif((2, 2, 2), threshold=channels), sink(2, 2, 2)))
     np.testing.assert_allclose(graph.populations[0].inputs[0].synapse.weight.ravel(), [0.5, 0.125])
     assert graph.readout.weight.shape == (8, 8)
     pixels = np.arange(1.0, 9.0).reshape(2, 2, 2)
-    with pytest.raises(UnsupportedLayerError, match="only channels may differ"):
-        graph_from_nir(chain(source(1, 2, 2), conv, lif((2, 2, 2), threshold=pixels), sink(2, 2, 2)))
+    graph = graph_from_nir(chain(source(1, 2, 2), conv, lif((2, 2, 2), threshold=pixels), sink(2, 2, 2)))
+    assert graph.populations[0].neuron == Neuron(leak=0.5, threshold=pixels)
+    np.testing.assert_allclose(graph.populations[0].inputs[0].synapse.weight.ravel(), [0.5, 0.5])
 
 
 def test_pools_are_folded_into_the_weights_behind_them():
@@ -240,9 +241,12 @@ def affine() -> nir.Affine:
         ([source(2), nir.Delay(np.ones(2)), affine(), lif(2), sink(2)], "'n01' is Delay; .* can hold Input"),
         ([source(2), affine(), lif(2, tau=-1.0), sink(2)], "tau of node 'n02' must be positive; got -1.0"),
         ([source(2), affine(), lif(2, tau=5e-5), sink(2)], "below the time step"),
-        ([source(2), affine(), lif(2, tau=[1e-3, 2e-3]), sink(2)], "tau of node 'n02' must be the same"),
         ([source(2), affine(), lif(2, v_leak=np.inf), sink(2)], "v_leak of node 'n02' must be a number"),
-        ([source(2), affine(), lif(2, v_reset=[0.0, -1.0]), sink(2)], "v_reset of node 'n02' must be the same"),
+        ([source(2), affine(), lif(2, v_reset=np.nan), sink(2)], "v_reset of node 'n02' must be a number"),
+        (
+            [source(2), lif(2), nir.LI(np.array([1e-3, 2e-3]), np.ones(2), np.zeros(2)), affine(), sink(2)],
+            "tau of node 'n02' must be the same for all that a readout reads",
+        ),
         ([source(2), affine(), lif(2, threshold=np.nan), sink(2)], "v_threshold of node 'n02' must be a number"),
         ([source(2), affine(), affine(), lif(2), sink(2)], "'n02' .Affine. stands behind weights"),
         ([source(2, 2, 2), affine(), lif(2), sink(2)], "'n01' reads a map; put a Flatten"),

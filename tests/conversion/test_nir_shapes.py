@@ -88,7 +88,7 @@ def flatten(*declared: int) -> nir.Flatten:
         ),
         (
             [source(1, 7, 6), conv(np.ones((1, 1, 3, 3))), integrators(1, 5, 5), sink(25)],
-            r"'input' -> 'n02' gives \(1, 5, 4\), the population is \(1, 5, 5\)",
+            r"r of node 'n02' is for \(1, 5, 5\) neurons; \(1, 5, 4\) currents arrive",
         ),
         (
             [source(3), nir.Linear(np.ones((2, 3))), integrators(2), nir.Linear(np.ones((4, 2))), sink(5)],

@@ -123,10 +123,10 @@ def test_a_leak_and_a_reset_by_subtraction_are_refused_together(small_graph):
 @pytest.mark.parametrize(
     ("node", "field", "value", "message"),
     [
-        ("n04_feedback", "scale", np.array([1.0]), "must take off a positive number; got -1.0"),
+        ("n04_feedback", "scale", np.array([1.0]), "must take off a positive number; got 1.0"),
         ("n02_i", "r", np.array([5e3]), "r of node 'n02_i' must be one over the time step"),
         ("n03_threshold", "metadata", {"comparison": "<"}, "must be > or >="),
-        ("n03_threshold", "threshold", np.array([np.nan]), "must be one number"),
+        ("n03_threshold", "threshold", np.array([np.nan]), "threshold of node .* must be a number"),
     ],
 )
 def test_a_feedback_that_says_something_else_is_refused(node, field, value, message):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_models import MODELS
+from small_models import FUSION, MODELS, linear, sequence
 from torch import Tensor, nn
 
 from ann_baselines import (
@@ -24,7 +24,7 @@ from conversion import onnx_export
 from conversion.onnx_export import OPSET, OnnxExport, export_onnx
 from snnface.errors import BackendUnavailableError, ConversionError, DataError, UnsupportedLayerError
 from snnface.events import Resolution
-from snnface.models import FaceModel, LeakyReadout, LeakyReadoutConfig, MeanOverTime, MlpHead, MlpHeadConfig
+from snnface.models import EveryStep, FaceModel, LeakyReadout, LeakyReadoutConfig, MeanOverTime, MlpHead, MlpHeadConfig
 
 onnx = pytest.importorskip("onnx", reason="the onnx extra is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the onnx extra is not installed")
@@ -48,7 +48,11 @@ def leaky_answers_per_frame() -> FaceModel:
     return with_head(encoder, LeakyReadout(LeakyReadoutConfig()))
 
 
-BASELINES = MODELS | {"ANN leaky readout": leaky_answers_per_frame}
+# ResNet18 is exported once, before the LSTM.
+BASELINES = MODELS | {
+    "ANN leaky readout": leaky_answers_per_frame,
+    "ANN Fusion": lambda: FaceModel(sequence(FUSION), EveryStep(), {"action_unit": linear()}),
+}
 
 
 def unlike_fresh(model: nn.Module) -> nn.Module:

@@ -251,7 +251,7 @@ def test_a_model_without_spikes_is_refused() -> None:
 
 def test_a_step_by_hand() -> None:
     # dv = 1024: three quarters stay. 64 * 3 = 192 -> 144 + 64 * 4 = 400 > 384: fires; then rest.
-    layer = IntegerLayer(2.0, "weights", (), 0, 1024, 6, np.array(5), 1, True)
+    layer = IntegerLayer(2.0, "weights", (), (), 0, 1024, 6, np.array(5), 1, True)
     currents = torch.tensor([[[3.0]], [[4.0]], [[-1.0]], [[0.0]]])
     zero = torch.zeros((), dtype=torch.float64)
     without_bias = replace(layer, bias_mant=np.array(0))

@@ -14,7 +14,9 @@ from conversion.quantize import QuantizeConfig, quantize
 from conversion.scale_search import choose_scales
 from conversion.simulate import apply_synapse, simulate
 from conversion.spike_comparison import compare_spikes
+from hardware.backends.loihi_synapse import prepared_weight
 from snnface.errors import CalibrationError, ConfigError, UnsupportedLayerError
+from snnface.spiking.weight_range import sign_of, weight_range
 
 
 def decay(value: np.ndarray, rate: int) -> np.ndarray:
@@ -102,23 +104,28 @@ def test_weights_on_the_even_grid_without_leak_lose_no_spike(seed, threshold, un
     assert result.layers[0].comparison_is_exact
 
 
-@pytest.mark.parametrize(("fires_on_equality", "vth"), [(False, 254), (True, 253)])
+@pytest.mark.parametrize(("fires_on_equality", "vth"), [(False, 255), (True, 254)])
 def test_ties_are_kept_without_leak(fires_on_equality, vth):
     graph = one_layer(np.array([[10.0]]), neuron=Neuron(leak=0.0, threshold=10.0, fires_on_equality=fires_on_equality))
     spikes = np.ones((6, 1, 1), dtype=np.uint8)
     result = quantize(graph, QuantizeConfig(input_bits=0))
-    # 10 = 128 steps of 2 does not fit, 127 steps are 254: S = 25.4
+    # One sign: 10 becomes 255, S = 25.5.
     assert result.graph.populations[0].neuron.vth == vth
     np.testing.assert_array_equal(run_integers(result.graph, spikes)["n"], simulate(graph, spikes).spikes["n"])
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6), weight_bits=st.integers(2, 8), leak=st.floats(0, 1))
-def test_every_integer_fits_its_bits_and_lies_within_half_a_step(seed, weight_bits, leak):
+@given(
+    seed=st.integers(0, 10**6),
+    weight_bits=st.integers(2, 8),
+    leak=st.floats(0, 1),
+    signs=st.sampled_from([np.asarray, np.abs, lambda weight: -np.abs(weight)]),
+)
+def test_every_integer_fits_its_bits_and_lies_within_half_a_step(seed, weight_bits, leak, signs):
     generator = np.random.default_rng(seed)
     scale = 10.0 ** generator.uniform(-3, 3)
     graph = one_layer(
-        generator.normal(0, scale, (5, 7)),
+        signs(generator.normal(0, scale, (5, 7))),
         neuron=Neuron(leak=leak, threshold=scale * 10.0 ** generator.uniform(-1, 4)),
         bias=generator.normal(0, scale, 5),
     )
@@ -127,11 +134,14 @@ def test_every_integer_fits_its_bits_and_lies_within_half_a_step(seed, weight_bi
     layer, population = result.layers[0], result.graph.populations[0]
     weight = population.inputs[0].synapse.weight
     population.neuron.check("n")
-    assert weight.min() >= -256
-    assert weight.max() <= 256 - config.step
-    assert not (weight % config.step).any()
+    held = weight_range(sign_of(graph.populations[0].inputs[0].synapse.weight), weight_bits)
+    assert weight.min() >= held.low
+    assert weight.max() <= held.high
+    assert not (weight % held.step).any()
+    # The chip's own preparation leaves them as they are.
+    np.testing.assert_array_equal(prepared_weight(weight, weight_bits=weight_bits), weight)
     error = np.abs(weight / layer.scale - graph.populations[0].inputs[0].synapse.weight)
-    assert error.max() <= config.step / layer.scale * 0.500001
+    assert error.max() <= held.step / layer.scale * 0.500001
     assert layer.num_clipped == 0
     assert abs(layer.leak_error) <= 1 / 4096
 
@@ -153,7 +163,8 @@ def test_a_percentile_clips_and_counts_what_it_clips():
 def test_a_percentile_of_one_population_overrides_the_config():
     weight = np.append(np.ones(99), 50.0)[None]
     result = quantize(one_layer(weight), percentiles={"n": 90.0})
-    assert result.layers[0].scale == 254
+    assert result.layers[0].scale == 255
+    assert result.layers[0].clip_percentile == 90
     with pytest.raises(ConfigError, match="percentiles names m"):
         quantize(one_layer(weight), percentiles={"m": 90.0})
 
@@ -174,11 +185,11 @@ def test_a_high_threshold_or_bias_lowers_the_scale_and_is_reported():
 def test_head_room_counts_the_largest_input_and_all_connections():
     weight = np.full((1, 4), 1.0)
     graded = quantize(one_layer(weight), QuantizeConfig(input_bits=8))
-    assert graded.layers[0].worst_current == 64 * 254 * 4 * 255
+    assert graded.layers[0].worst_current == 64 * 255 * 4 * 255
     assert graded.layers[0].may_overflow
     assert "beyond 8388608" in graded.warnings[0]
     known = quantize(one_layer(weight), QuantizeConfig(input_bits=8, peak_input=3))
-    assert known.layers[0].worst_current == 64 * 254 * 4 * 3
+    assert known.layers[0].worst_current == 64 * 255 * 4 * 3
     assert known.warnings == ()
     assert graded.graph.input_bits == 8
 
@@ -190,10 +201,11 @@ def test_several_connections_share_one_scale_and_add_their_biases():
     graph = SpikingGraph((1,), (population,), Readout("n", np.ones((1, 1)), np.zeros(1)))
     result = quantize(graph, QuantizeConfig(input_bits=0))
     integers = [link.synapse.weight.item() for link in result.graph.populations[0].inputs]
-    # 1 is 128 steps of 2 on the negative side, so that 0.5 lies on the grid.
-    assert integers == [128, -256]
+    # Each of one sign. 255 would put 0.5 beside the grid; 254 puts both on it.
+    assert integers == [127, -254]
+    assert result.layers[0].signs == "excitatory, inhibitory"
     neuron = result.graph.populations[0].neuron
-    assert neuron.bias_mant.item() << neuron.bias_exp == 64 * 256 * 0.75
+    assert neuron.bias_mant.item() << neuron.bias_exp == 64 * 254 * 0.75
 
 
 def test_spike_counts_stay_near_the_float_graph(small_graph, input_spikes):
@@ -211,6 +223,34 @@ def test_soft_reset_and_initial_voltages_are_refused_by_name():
         population = replace(graph.populations[0], neuron=replace(graph.populations[0].neuron, **change))
         with pytest.raises(UnsupportedLayerError, match=f"population 'n' {reason}"):
             quantize(replace(graph, populations=(population,)))
+
+
+def test_weights_of_one_sign_have_one_more_bit():
+    weight = np.linspace(0.01, 1.0, 40).reshape(4, 10)
+    error = {}
+    for name, signed in {"excitatory": weight, "inhibitory": -weight, "mixed": weight - 0.5}.items():
+        layer = quantize(one_layer(signed)).layers[0]
+        assert layer.signs == name
+        error[name] = layer.weight_error * np.linalg.norm(signed) * layer.scale
+    # Steps of 1 instead of 2: in weight units of the chip the error halves, and the scale is 255 for the same largest.
+    assert error["excitatory"] == pytest.approx(error["inhibitory"])
+    assert error["excitatory"] < 0.7 * error["mixed"]
+
+
+def test_a_mixed_layer_whose_positive_weights_round_away_still_fits_the_chip():
+    # 0.001 becomes 0 and -1 would be -256, which a connection without a positive weight cannot hold.
+    graph = one_layer(np.array([[-1.0, -0.5, 0.001]]))
+    result = quantize(graph, QuantizeConfig(clip_percentile=30.0, input_bits=0))
+    integers = result.graph.populations[0].inputs[0].synapse.weight
+    assert integers[0, 0] == -255
+    np.testing.assert_array_equal(prepared_weight(integers), integers)
+    assert result.layers[0].num_clipped == 2
+
+
+def test_parameters_of_each_neuron_are_refused_by_name():
+    graph = one_layer(np.ones((2, 2)), neuron=Neuron(leak=0.5, threshold=np.array([1.0, 2.0])))
+    with pytest.raises(UnsupportedLayerError, match="population 'n' has a threshold of its own for each neuron"):
+        quantize(graph)
 
 
 def test_equality_with_a_leak_is_reported_as_inexact():

@@ -1,5 +1,7 @@
 """Energy estimates against sums on paper, and what may be said about ratios."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,17 +9,22 @@ from torch import nn
 
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph
 from hardware.ann_operations import AnnOperations, count_ann_operations
-from hardware.energy import (
-    EnergyEstimate,
+from hardware.energy import EnergyEstimate, energy_estimates, energy_ranges, parity_bits
+from hardware.energy_compute import (
     ann_compute_energy,
-    ann_memory_energy,
-    energy_estimates,
-    platform_energy,
+    ann_parity_compute_energy,
     snn_compute_energy,
-    snn_memory_energy,
+    snn_parity_compute_energy,
 )
 from hardware.energy_constants import ARITHMETIC_45NM, LOIHI1_ENERGY, LOIHI1_KERAS_SPIKING, sram_access_j
-from hardware.energy_ratio import energy_ratio, energy_ratios, parity_bits
+from hardware.energy_memory import (
+    ann_memory_energy,
+    ann_parity_memory_energy,
+    snn_memory_energy,
+    snn_parity_memory_energy,
+)
+from hardware.energy_platform import platform_energy
+from hardware.energy_ratio import energy_ratio, energy_ratios
 from hardware.operation_counts import ConnectionOperations, LayerOperations, NetworkOperations
 from hardware.operations import count_operations
 from snnface.errors import ConfigError
@@ -125,6 +132,10 @@ def one_layer(touched: int, dense: int, neurons: int, steps: int, active: int) -
         dense=dense,
         dense_pad=dense,
         max_fan_out=1,
+        textbook_fan_out=1,
+        is_constant=False,
+        peak_events=touched,
+        event_bits=8,
         in_events=np.array([touched]),
         touched=np.array([touched]),
         touched_nonzero=np.array([touched]),
@@ -177,7 +188,11 @@ def test_ratio_is_formed_inside_one_model_only() -> None:
 
 def test_every_allowed_ratio_and_no_other_is_formed() -> None:
     ratios = energy_ratios(energy_estimates(tiny_operations(), tiny_ann()))
-    assert [(r.model[:2], r.precision) for r in ratios] == [("M0", "fp32"), ("M0", "int8"), ("M1", "int32")]
+    parity = [("M3", "int8 weights, 2-bit codes")] * 2
+    assert [(r.model[:2], r.precision) for r in ratios] == [
+        *(("M0", "fp32"), ("M0", "int8"), ("M1", "int32")),
+        *parity,
+    ]
     assert energy_ratios(energy_estimates(tiny_operations())) == ()
 
 
@@ -207,6 +222,64 @@ def test_an_ann_that_does_nothing_gives_an_infinite_ratio_and_no_claim() -> None
     ratio = energy_ratio(bounded("SNN", 0.1, 0.5, 1.0), bounded("ANN", 0.0, 1.0, 2.0))
     assert ratio.high == np.inf
     assert "no energy advantage can be claimed" in ratio.sentence
+
+
+def test_the_parity_partner_pays_for_its_own_bits_and_skips_its_own_zeros() -> None:
+    # 3 steps carry 2 bits: products of 8 by 2 bits cost a quarter of 8 by 8.
+    # central 8 * (0.05 + 0.03), low 2 effective, high 8-bit multipliers and sums of 32 bits 8 * (0.2 + 0.1)
+    assert picojoules(ann_parity_compute_energy(tiny_ann(), 2)) == [0.16, 0.64, 2.4]
+    parity, plain = snn_parity_compute_energy(tiny_operations(), 2), snn_compute_energy(tiny_operations(), "int8")
+    assert picojoules(parity) == picojoules(plain)
+    assert parity.precision == ann_parity_compute_energy(tiny_ann(), 2).precision == "int8 weights, 2-bit codes"
+
+
+def test_parity_with_memory_reads_narrow_words() -> None:
+    # ANN: weights 1.25*(8+2), inputs 0.3125*4, outputs 0.3125*2, products (0.05+0.1)*8, bias 0.1*2, addresses 0.1*6
+    central = 1.25 * 10 + 0.3125 * 6 + 0.15 * 8 + 0.2 + 0.6
+    assert picojoules(ann_parity_memory_energy(tiny_ann(), 2))[1] == pytest.approx(central)
+    # SNN: as M1, but 1.25 instead of 5 for each of the 9 + 4 weights read.
+    full = picojoules(snn_memory_energy(tiny_operations()))[1]
+    assert picojoules(snn_parity_memory_energy(tiny_operations(), 2))[1] == pytest.approx(full - 3.75 * 13)
+
+
+def test_a_constant_graded_input_is_cheap_at_best_and_dear_at_worst() -> None:
+    def energy(*, is_constant: bool) -> EnergyEstimate:
+        layer = one_layer(touched=80, dense=20, neurons=5, steps=4, active=0).layers[0]
+        (connection,) = layer.connections
+        graded = dataclasses.replace(connection, event_type="graded", is_constant=is_constant)
+        return snn_compute_energy(
+            NetworkOperations(layers=(dataclasses.replace(layer, connections=(graded,)),), steps=np.array([4])), "fp32"
+        )
+
+    moving, still = energy(is_constant=False), energy(is_constant=True)
+    assert picojoules(moving) == pytest.approx([4.6 * 80, 4.6 * 80 + 0.9 * 20, 4.6 * 80 + 0.9 * 20])
+    # Computed once, then one addition a neuron and step.
+    assert picojoules(still) == pytest.approx([4.6 * 20 + 0.9 * 20, *picojoules(moving)[1:]])
+
+
+def test_every_part_is_its_counts_times_constants() -> None:
+    for estimate in energy_estimates(tiny_operations(), tiny_ann()):
+        assert estimate.parts.keys() == estimate.counted.keys()
+        for name, joules in estimate.parts.items():
+            total = sum(estimate.counted[name].values())
+            assert total * min(estimate.constants.values()) * 0.49 <= joules
+            assert joules <= total * (2 * max(estimate.constants.values()) + 1e-18)
+        assert estimate.source
+        assert estimate.grade
+    compute = snn_compute_energy(tiny_operations(), "fp32")
+    assert compute.counted["synaptic additions"] == {"synops": 9.0}
+    assert compute.parts["synaptic additions"] == pytest.approx(9 * compute.constants["addition"])
+
+
+def test_the_range_of_a_network_goes_from_bare_arithmetic_to_whole_accesses() -> None:
+    estimates = energy_estimates(tiny_operations(), tiny_ann())
+    snn, ann = energy_ranges(estimates)
+    assert (snn.workload, ann.workload, snn.node) == ("SNN", "ANN", "45 nm")
+    memory = snn_memory_energy(tiny_operations())
+    assert snn.low_j == snn_compute_energy(tiny_operations(), "int8").low_j
+    assert (snn.central_j, snn.high_j) == (memory.central_j, memory.high_j)
+    assert ann.low_j == ann_compute_energy(tiny_ann(), "int8").low_j
+    assert energy_ranges(estimates[:1]) == ()
 
 
 def test_unknown_precision_lists_the_known_ones() -> None:

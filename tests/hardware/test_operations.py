@@ -20,10 +20,12 @@ from conversion.graph import (
     SpikingGraph,
     Synapse,
 )
-from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation
-from hardware.fan_out import Reach, dense_with_padding, fan_out, fan_out_nonzero
+from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation, SigmaDeltaNeuron, TernaryNeuron
+from hardware.event_trains import EventTrain
+from hardware.fan_out import dense_with_padding, fan_out, fan_out_nonzero
 from hardware.operation_counts import QUANTITIES, bootstrap_statistic
 from hardware.operations import count_operations
+from hardware.reach import reached
 from snnface.errors import DataError, ShapeError
 
 # --- brute force: one loop an axis, nothing shared with the code under test -------------------
@@ -91,11 +93,11 @@ def test_fan_out_equals_a_transposed_convolution_of_ones(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_reach_equals_a_loop_over_every_connection(name: str) -> None:
     synapse, shape = CASES[name]
-    events = np.random.default_rng(3).random((4, *shape)) < 0.1
+    events = (np.random.default_rng(3).random((4, *shape)) < 0.1).astype(np.uint8)
     expected = np.zeros((4, *synapse.output_shape(shape)), bool)
     for source, target, _ in connections(synapse, shape):
-        expected[(slice(None), *target)] |= events[(slice(None), *source)]
-    np.testing.assert_array_equal(Reach(synapse, shape)(events), expected.reshape(4, -1))
+        expected[(slice(None), *target)] |= events[(slice(None), *source)] > 0
+    np.testing.assert_array_equal(reached(synapse, events), expected.reshape(4, -1))
 
 
 @settings(max_examples=40, deadline=None)
@@ -189,6 +191,7 @@ def test_counts_of_a_tiny_network_are_those_on_paper() -> None:
         "in_events": [3],
         "synops": [6],  # 3 events, 2 connections each
         "synops_nonzero": [2 * 2 + 1 * 1],  # input 0 twice through 2 weights, input 1 once through 1
+        "synops_textbook": [6],
         "macs": [0],
         "macs_nonzero": [0],
         "spikes": [3],
@@ -232,6 +235,51 @@ def test_counts_of_every_layer_equal_brute_force(name: str) -> None:
     counted = count_operations(graph, inputs, spikes).layer(name)
     expected = brute_force(graph, inputs, spikes, name)
     assert {key: int(counted.per_sample(key).sum()) for key in expected} == expected
+
+
+def test_textbook_fan_out_ignores_borders() -> None:
+    graph = rich_graph()
+    inputs, spikes = random_spikes(graph, seed=1)
+    row = count_operations(graph, inputs, spikes).layer("residual")
+    pooled, direct = (connection.in_events for connection in row.connections)
+    # 3 x 3 over 2 of 4 maps a group; 2 x 2 at stride 2 over 4 maps: one output position each.
+    np.testing.assert_array_equal(row.per_sample("synops_textbook"), pooled * 2 * 9 + direct * 4)
+
+
+def test_bytes_for_events_hold_the_busiest_step() -> None:
+    inputs = np.array([[[1, 0]], [[0, 0]], [[3, 1]]])
+    counted = count_operations(tiny_graph(), inputs, {"hidden": np.array([[[0, 1]], [[0, 0]], [[1, 1]]], np.uint8)})
+    (connection,) = counted.layer("hidden").connections
+    # Two events at the last step, each 1 bit of address and 2 of a value up to 3.
+    assert (connection.peak_events, connection.event_bits, connection.event_bytes) == (2, 1 + 2, 1)
+    (answers,) = counted.layer("readout").connections
+    assert (answers.peak_events, answers.event_bits) == (2, 1)
+
+
+def test_products_of_a_constant_input_may_be_kept() -> None:
+    silent = {"hidden": np.zeros((4, 1, 2), np.uint8)}
+    still = count_operations(tiny_graph(), np.tile([[[3, 1]]], (4, 1, 1)), silent).layer("hidden")
+    assert still.connections[0].is_constant
+    # 3 weights that are not 0, once; what is kept is added to 2 neurons at 4 steps.
+    assert still.cached_products == (3.0, 8.0)
+    assert still.per_sample("macs_nonzero").tolist() == [12]
+    moving = count_operations(tiny_graph(), np.array([[[3, 1]], [[2, 1]], [[3, 1]], [[3, 1]]]), silent).layer("hidden")
+    assert moving.cached_products == (12.0, 0.0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    data=st.integers(0, 2**32 - 1),
+    dtype=st.sampled_from([np.uint8, np.int32, np.int64, np.bool_]),
+    shape=st.tuples(st.integers(1, 5), st.integers(1, 3), st.sampled_from([1, 7, 5000])),
+)
+def test_a_train_adds_up_like_numpy(data: int, dtype: type, shape: tuple[int, int, int]) -> None:
+    low = -2 if dtype in (np.int32, np.int64) else 0
+    messages = np.random.default_rng(data).integers(low, 2 if dtype is np.bool_ else 4, shape).astype(dtype)
+    train = EventTrain.of(messages)
+    np.testing.assert_array_equal(train.per_element, (messages != 0).sum(axis=0))
+    np.testing.assert_array_equal(train.per_step, (messages != 0).sum(axis=2))
+    assert (min(train.low, 0), train.high) == (min(int(messages.min()), 0), int(messages.max()))
 
 
 def test_invariants_that_hold_for_binary_input() -> None:
@@ -357,6 +405,70 @@ def test_declared_binary_input_is_binary_whatever_its_values() -> None:
     binary = count_operations(integer_graph(0), values, spikes).layer("hidden")
     graded = count_operations(integer_graph(4), values, spikes).layer("hidden")
     assert (binary.connections[0].event_type, graded.connections[0].event_type) == ("binary", "graded")
+
+
+def messages_graph(neuron: SigmaDeltaNeuron | TernaryNeuron) -> IntegerGraph:
+    """Two inputs -> two of these neurons -> two LIF neurons, one weight of zero."""
+    link = LinearSynapse(np.array([[2, 0], [4, 6]]))
+    lif = IntegerNeuron(du=4095, dv=0, vth=3, bias_mant=np.array(0))
+    populations = (
+        IntegerPopulation("sending", (2,), neuron, (Connection(INPUT, link),)),
+        IntegerPopulation("reading", (2,), lif, (Connection("sending", link),)),
+    )
+    return IntegerGraph((2,), 0, populations, Readout("reading", np.eye(2), np.zeros(2)))
+
+
+@pytest.mark.parametrize(
+    ("messages", "event_type"), [([[1, 0], [1, 1]], "binary"), ([[1, -1], [0, 0]], "signed"), ([[0, 0]] * 2, "none")]
+)
+def test_ternary_neurons_send_additions(messages: list[list[int]], event_type: str) -> None:
+    neuron = TernaryNeuron(du=4095, dv=128, vth_high=3, vth_low=-3, bias_mant=np.array([0, 2]))
+    spikes = {"sending": np.array(messages).reshape(2, 1, 2), "reading": np.zeros((2, 1, 2), np.uint8)}
+    counted = count_operations(messages_graph(neuron), np.ones((2, 1, 2), np.uint8), spikes)
+    row = counted.layer("reading")
+    assert row.connections[0].event_type == event_type
+    assert row.per_sample("synops").tolist() == [2 * np.count_nonzero(messages)]
+    sending = counted.layer("sending")
+    assert (sending.num_decays, sending.biases_per_step) == (1, 1)
+    assert sending.spikes.tolist() == [np.count_nonzero(messages)]
+    with pytest.raises(DataError, match=r"'sending' must be -1\.\.1; got 0\.\.2"):
+        count_operations(
+            messages_graph(neuron), np.ones((2, 1, 2), np.uint8), spikes | {"sending": np.full((2, 1, 2), 2) * [1, 0]}
+        )
+
+
+def test_sigma_delta_neurons_send_graded_messages_even_if_all_are_one() -> None:
+    neuron = SigmaDeltaNeuron(vth=1, bias=np.array([0, 5]))
+    for value in (1, -70):
+        sending = np.array([[[value, 0]], [[0, value]]], np.int32)
+        spikes = {"sending": sending, "reading": np.zeros((2, 1, 2), np.uint8)}
+        counted = count_operations(messages_graph(neuron), np.ones((2, 1, 2), np.uint8), spikes)
+        assert counted.layer("reading").connections[0].event_type == "graded"
+        assert counted.layer("reading").per_sample("macs").tolist() == [4]
+        assert (counted.layer("sending").num_decays, counted.layer("sending").biases_per_step) == (0, 1)
+
+
+def test_delayed_events_reach_neurons_when_they_act() -> None:
+    delay = np.array([[0, 2], [1, 1]])
+    lif = IntegerNeuron(du=4095, dv=0, vth=3, bias_mant=np.array(0))
+    link = Connection(INPUT, LinearSynapse(np.ones((2, 2), np.int64)), delay)
+    graph = IntegerGraph(
+        (2,), 0, (IntegerPopulation("late", (2,), lif, (link,)),), Readout("late", np.eye(2), np.zeros(2))
+    )
+    inputs = np.zeros((4, 1, 2), np.uint8)
+    inputs[0, 0, 0] = inputs[1, 0, 1] = inputs[3, 0, 0] = 1
+    row = count_operations(graph, inputs, {"late": np.zeros((4, 1, 2), np.uint8)}).layer("late")
+    # Neuron 0 at steps 0, 3 (delay 2) and 3; neuron 1 at steps 1, 2 and, too late to be seen, 4.
+    assert row.per_sample("updates_active").tolist() == [2 + 2]
+    assert row.per_sample("synops").tolist() == [6]
+
+
+def test_neurons_that_differ_count_as_what_most_of_them_need() -> None:
+    neuron = Neuron(leak=np.array([0.0, 0.5]), threshold=1.0, rest=np.array([0.0, 0.3]))
+    population = Population("two", (2,), neuron, (Connection(INPUT, LinearSynapse(np.ones((2, 2)))),))
+    graph = SpikingGraph((2,), (population,), Readout("two", np.eye(2), np.zeros(2)))
+    row = count_operations(graph, np.ones((3, 1, 2), np.uint8), {"two": np.zeros((3, 1, 2), np.uint8)}).layer("two")
+    assert (row.num_decays, row.per_sample("bias_adds").tolist()) == (1, [3])
 
 
 def test_counts_stay_exact_beyond_what_float32_can_hold() -> None:

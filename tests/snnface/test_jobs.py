@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from snnface.errors import ConfigError, DataError, SnnfaceError
 from snnface.files import write_text
@@ -225,5 +225,6 @@ def _threads(out: Path) -> None:
 
 def test_a_job_in_this_process_has_one_thread_as_those_of_workers_have(tmp_path: Path) -> None:
     np.ones((8, 8)) @ np.ones((8, 8))
-    run_jobs([Job("a", (tmp_path / "a",), tmp_path / "a")], _threads, num_workers=1)
+    with threadpool_limits(2):
+        run_jobs([Job("a", (tmp_path / "a",), tmp_path / "a")], _threads, num_workers=1)
     assert (tmp_path / "a").read_text(encoding="utf-8") == "1"

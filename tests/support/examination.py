@@ -15,7 +15,7 @@ __all__ = ["Examination", "examine", "examine_strict_and_recovering"]
 T = TypeVar("T")
 
 # A damaged time may lie 2^62 us away; a file is cut into no more slices than this.
-MAX_SLICES = 50
+MAX_SLICES = 20
 # HDF5 notes its length: a file may be too short by it, and yet hold every event.
 HDF5_CUT = "truncated file: eof"
 

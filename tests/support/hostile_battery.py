@@ -25,7 +25,7 @@ from snnface.events import Resolution
 
 MAX_SECONDS, MAX_KB = 20, 500_000
 # Small files are cut after every byte, longer ones at about NUM_CUTS places.
-SMALL_BYTES, NUM_CUTS = 2_100, 500
+SMALL_BYTES, NUM_CUTS = 1_200, 300
 NUM_FLIPS, NUM_SPLICES = 250, 50
 NUM_EVENTS = len(small_columns()[2])
 # A text file may be cut inside its last line and still be a sound text file.

@@ -46,7 +46,7 @@ from snnface.models import (
 from snnface.spiking import ConvSnn, ConvSnnConfig
 from snnface.spiking.residual import SewResNet, SewResNetConfig
 
-__all__ = ["MODELS", "PICTURES", "SIZE", "conv_snn", "sew_resnet"]
+__all__ = ["FUSION", "MODELS", "PICTURES", "SIZE", "conv_snn", "linear", "sequence", "sew_resnet"]
 
 SIZE = Resolution(height=16, width=16)
 PICTURES = {"in_channels": 2, "resolution": SIZE}

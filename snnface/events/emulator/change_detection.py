@@ -30,6 +30,7 @@ class StillPixels:
     def __init__(self, config: EmulatorConfig, mismatch: PixelMismatch) -> None:
         self._is_log = config.input == "log"
         self._thetas = mismatch.theta_on.ravel(), mismatch.theta_off.ravel()
+        self._marks = np.zeros(STRIP, np.uint8)
 
     def start(self, frame: np.ndarray, t_us: int) -> None:
         """Rest at a [H, W] frame."""
@@ -49,24 +50,25 @@ class StillPixels:
         flat, ends_us = frames.reshape(len(frames), -1), np.concatenate([[start_us], t_us])
         columns = _change_events(
             *(flat, frames.shape[2], ends_us, self._frame, self._level, self._low, self._high),
-            *(*self._thetas, self._is_log),
+            *(*self._thetas, self._is_log, self._marks, self._marks.view(np.uint64)),
         )
         self._frame = flat[-1].astype(np.float32)
         return columns
 
 
 @jit
-def _change_events(frames, width, t_us, last, level, low, high, theta_on, theta_off, is_log):  # type: ignore[no-untyped-def]
+def _change_events(  # type: ignore[no-untyped-def]
+    frames, width, t_us, last, level, low, high, theta_on, theta_off, is_log, marks, words
+):
     """Events in the order of time; updates `level`, `low` and `high` in place.
 
     Args:
         frames: [T, P], pixels counted row by row.
         t_us: [T + 1], the ends of the intervals, the start of the first before them.
-        last: [P], the frame before the first. It and the other arrays are float32.
+        last: [P], the frame before the first. It and the arrays up to `theta_off` are float32.
+        marks, words: scratch, uint8 [STRIP], and the same memory, 8 pixels at a time.
     """
-    events, count, num_pixels = buffer(), 0, len(level)
-    marks = np.zeros(STRIP, np.uint8)
-    words = marks.view(np.uint64)
+    events, count, num_pixels = buffer(), np.int64(0), len(level)
     for piece in range(0, len(frames), FRAMES_AT_ONCE):
         for start in range(0, num_pixels, STRIP):
             stop = min(start + STRIP, num_pixels)

@@ -31,7 +31,8 @@ def with_room(events, size):  # type: ignore[no-untyped-def]
     if size <= len(events):
         return events
     larger = np.empty((2 * size, 2), np.int64)
-    larger[: len(events)] = events
+    for index in range(len(events)):
+        larger[index, 0], larger[index, 1] = events[index, 0], events[index, 1]
     return larger
 
 
@@ -60,14 +61,16 @@ def _by_time(events):  # type: ignore[no-untyped-def]
     """Sorted digit by digit, lowest first: each pass keeps the order of the pass before where digits are equal."""
     if len(events) < 2:
         return events
-    first = events[:, 0].min()
-    span, other = events[:, 0].max() - first, np.empty_like(events)
-    shift = 0
+    first, last, other = events[0, 0], events[0, 0], np.empty_like(events)
+    for index in range(len(events)):
+        first, last = min(first, events[index, 0]), max(last, events[index, 0])
+    span, shift = last - first, 0
     while span >> shift > 0:
         starts = np.zeros((1 << DIGIT_BITS) + 1, np.int64)
         for index in range(len(events)):
             starts[(((events[index, 0] - first) >> shift) & ((1 << DIGIT_BITS) - 1)) + 1] += 1
-        starts = np.cumsum(starts)
+        for digit in range(1, len(starts)):
+            starts[digit] += starts[digit - 1]
         for index in range(len(events)):
             digit = ((events[index, 0] - first) >> shift) & ((1 << DIGIT_BITS) - 1)
             other[starts[digit], 0], other[starts[digit], 1] = events[index, 0], events[index, 1]

@@ -19,6 +19,7 @@ from snnface.events.emulator.shot_noise import STRIP, noise_events, relative_int
 from snnface.events.emulator.strip_passes import (
     byte_decays,
     bytes_followed,
+    copied,
     decays,
     differs,
     leaked,
@@ -45,6 +46,8 @@ class _State(NamedTuple):
         lag, offset: float32, float64, see `strip_passes`.
         wobble: float32, the photoreceptor's noise on L.
         is_dead: uint8; alive_us: int64, when the dead time of such a pixel ends.
+        marks: uint8 [STRIP], scratch; words: the same memory, 8 pixels at a time. They are made here because
+            numba takes seconds to compile such a view.
     """
 
     log: np.ndarray
@@ -53,6 +56,19 @@ class _State(NamedTuple):
     wobble: np.ndarray
     is_dead: np.ndarray
     alive_us: np.ndarray
+    marks: np.ndarray
+    words: np.ndarray
+
+
+class _Frames(NamedTuple):
+    """Frames of pixels counted row by row, in one of two arrays; the other is [T, 0], so that loops compile once.
+
+    Attributes:
+        bytes: uint8 [T, P]; values: float32 [T, P].
+    """
+
+    bytes: np.ndarray
+    values: np.ndarray
 
 
 class _Steps(NamedTuple):
@@ -80,7 +96,8 @@ class _Strip(NamedTuple):
 
     Attributes:
         wobble: zero without noise of the photoreceptor.
-        marks: uint8 [STRIP], pixels to look at; words: the same memory, 8 pixels at a time.
+        decay, values: of the frame that was followed last; values, float32 [S], of bytes only.
+        marks, words: those of the state; pixels to look at.
         normals: float32 [S], random numbers; zero where none are drawn.
     """
 
@@ -88,6 +105,7 @@ class _Strip(NamedTuple):
     offset: np.ndarray
     wobble: np.ndarray
     decay: np.ndarray
+    values: np.ndarray
     normals: np.ndarray
     marks: np.ndarray
     words: np.ndarray
@@ -97,7 +115,7 @@ class DynamicPixels:
     """The state of such pixels between two pieces of frames."""
 
     def __init__(self, config: EmulatorConfig, mismatch: PixelMismatch, *, seed: int) -> None:
-        size = mismatch.theta_on.size
+        size, marks = mismatch.theta_on.size, np.zeros(STRIP, np.uint8)
         self._shot = shot_noise(config, mismatch, seed=SeedTree(seed).seed("shot"))
         self._sensor = sensor_of(config, mismatch, seed=seed)
         self._state = _State(
@@ -107,12 +125,14 @@ class DynamicPixels:
             wobble=np.zeros(size, np.float32),
             is_dead=np.zeros(size, np.uint8),
             alive_us=np.zeros(size, np.int64),
+            marks=marks,
+            words=marks.view(np.uint64),
         )
 
     def start(self, frame: np.ndarray, t_us: int) -> None:
         """Rest at a [H, W] frame. Noise goes on, and so does a dead time."""
         self._frame = frame.flatten()
-        self._state.log[:] = _quick_logs(self._frame, self._sensor.is_log)
+        self._state.log[:] = _quick_logs(self._frame.astype(np.float32), self._sensor.is_log)
         self._state.lag[:] = 0
         self._state.offset[:] = 0
 
@@ -130,7 +150,7 @@ class DynamicPixels:
             flat, self._frame = flat.astype(np.float32), self._frame.astype(np.float32)
         ends_us = np.concatenate([[start_us], t_us])
         durations, kinds = np.unique(np.diff(ends_us), return_inverse=True)
-        every_byte = np.arange(256, dtype=np.uint8)
+        every_byte = np.arange(256, dtype=np.float32)
         steps = _Steps(
             t_us=ends_us,
             first_index=index,
@@ -139,69 +159,80 @@ class DynamicPixels:
             logs=_quick_logs(every_byte, False),
             decays=_decay_tables(every_byte, durations * 1e-6, self._sensor.tau_s),
         )
-        columns = _events(flat, self._frame, steps, self._sensor, self._shot, self._state)
+        parts = steps, self._sensor, self._shot, self._state
+        columns = _events(_frames(flat), _frames(self._frame[None]), *parts)
         self._frame = flat[-1].copy()
         return columns
+
+
+def _frames(flat: np.ndarray) -> _Frames:
+    if flat.dtype == np.uint8:
+        return _Frames(bytes=flat, values=np.empty((len(flat), 0), np.float32))
+    return _Frames(bytes=np.empty((len(flat), 0), np.uint8), values=flat)
 
 
 @jit
 def _events(frames, last, steps, sensor, shot, state):  # type: ignore[no-untyped-def]
     """Events in the order of time; updates `state` in place."""
-    num_frames, num_pixels = frames.shape
-    events, count, noise = buffer(), 0, np.empty((64, 3), np.float64)
+    num_frames, num_pixels = len(steps.kinds), len(state.log)
+    events, count, noise = buffer(), np.int64(0), np.empty((64, 3), np.float64)
     for piece in range(0, num_frames, FRAMES_AT_ONCE):
         end = min(piece + FRAMES_AT_ONCE, num_frames)
         for start in range(0, num_pixels, STRIP):
             part = slice(start, min(start + STRIP, num_pixels))
-            strip, now, after = _strip(part.stop - start), piece % 2, end % 2
-            strip.lag[now], strip.offset[now] = state.lag[part], state.offset[part]
+            strip, now, after = _strip(part.stop - start, state), piece % 2, end % 2
+            copied(state.lag[part], strip.lag[now])
+            copied(state.offset[part], strip.offset[now])
             if sensor.rms > 0.0:
-                strip.wobble[now] = state.wobble[part]
+                copied(state.wobble[part], strip.wobble[now])
             for k in range(piece, end):
-                before = last[part] if k == 0 else frames[k - 1, part]
-                _advance(frames[k, part], before, part, k, k == piece, steps, sensor, state, strip)
-                noise, num_noise = _marked_noise(frames[k, part], part, k, steps, shot, strip, noise)
-                events, count = _visits(
-                    events, count, frames[k, part], start, k, steps, sensor, state, strip, noise, num_noise
-                )
-            state.lag[part], state.offset[part] = strip.lag[after], strip.offset[after]
+                before, row = (last, np.int64(0)) if k == 0 else (frames, k - 1)
+                _advance(frames, before, row, part, k, k == piece, steps, sensor, state, strip)
+                frame = strip.values if steps.is_bytes else frames.values[k, part]
+                noise, num_noise = _marked_noise(frame, part, k, steps, shot, strip, noise)
+                events, count = _visits(events, count, frame, start, k, steps, sensor, state, strip, noise, num_noise)
+            copied(strip.lag[after], state.lag[part])
+            copied(strip.offset[after], state.offset[part])
             if sensor.rms > 0.0:
-                state.wobble[part] = strip.wobble[after]
+                copied(strip.wobble[after], state.wobble[part])
     return sorted_columns(events[:count])
 
 
 @jit
-def _strip(size):  # type: ignore[no-untyped-def]
-    marks = np.zeros(STRIP, np.uint8)
+def _strip(size, state):  # type: ignore[no-untyped-def]
+    state.marks[:] = 0
     return _Strip(
         np.empty((2, size), np.float32),
         np.empty((2, size), np.float64),
         np.zeros((2, size), np.float32),
         np.empty(size, np.float32),
+        np.empty(size, np.float32),
         np.zeros(size, np.float32),
-        marks,
-        marks.view(np.uint64),
+        state.marks,
+        state.words,
     )
 
 
 @jit
-def _advance(frame, before, part, k, is_first, steps, sensor, state, strip):  # type: ignore[no-untyped-def]
+def _advance(frames, earlier, row, part, k, is_first, steps, sensor, state, strip):  # type: ignore[no-untyped-def]
     """All that happens in every pixel of a strip, whether it has events or not; marks those that may have.
 
     Args:
+        earlier, row: where the frame before the k-th lies.
         is_first: whether this is the strip's first frame since it was taken up.
     """
     now, after, duration_s = k % 2, 1 - k % 2, (steps.t_us[k + 1] - steps.t_us[k]) * 1e-6
     lag, offset, wobble = strip.lag[now], strip.offset[now], strip.wobble[now]
     is_new = is_first or steps.kinds[k] != steps.kinds[k - 1]
     if steps.is_bytes:
-        table = steps.decays[steps.kinds[k]]
-        bytes_followed(
-            frame, before, steps.logs, state.log[part], lag, offset, table, strip.decay, strip.marks, strip.words
-        )
+        frame, table = frames.bytes[k, part], steps.decays[steps.kinds[k]]
+        before = earlier.bytes[row, part]
+        log, marks, words = state.log[part], strip.marks, strip.words
+        bytes_followed(frame, before, steps.logs, log, lag, offset, table, strip.decay, strip.values, marks, words)
         if is_new:
-            byte_decays(frame, table, strip.decay)
+            byte_decays(frame, table, strip.decay, strip.values)
     else:
+        frame, before = frames.values[k, part], earlier.values[row, part]
         has_changed = differs(frame, before)
         if has_changed:
             values_followed(frame, state.log[part], lag, offset, sensor.is_log)
@@ -214,7 +245,7 @@ def _advance(frame, before, part, k, is_first, steps, sensor, state, strip):  # 
         leak_hz, dt_s, jitter = sensor.leak_hz[part], np.float32(duration_s), np.float32(sensor.jitter)
         leaked(offset, leak_hz, dt_s, jitter, strip.normals, strip.offset[after])
     else:
-        strip.offset[after] = offset
+        copied(offset, strip.offset[after])
     if sensor.rms > 0.0:
         normals(part.start, frame_keys(sensor.wobble_seed, steps.first_index + k), strip.normals)
         wobbled(wobble, duration_s / sensor.tau_s, sensor.rms, strip.normals, strip.wobble[after])
@@ -244,7 +275,7 @@ def _visits(events, count, frame, start, k, steps, sensor, state, strip, noise, 
         sensor.theta_on,
         sensor.theta_off,
     )
-    size, i, now, after = lag.shape[1], 0, k % 2, 1 - k % 2
+    size, i, now, after = lag.shape[1], np.int64(0), k % 2, 1 - k % 2
     begin_us, duration = steps.t_us[k], steps.t_us[k + 1] - steps.t_us[k]
     # Of a white pixel.
     num_constants = duration * 1e-6 / sensor.tau_s if sensor.tau_s > 0.0 else 0.0

@@ -163,5 +163,7 @@ def _pixel_at(weights, position):  # type: ignore[no-untyped-def]
 @jit
 def _doubled(found):  # type: ignore[no-untyped-def]
     larger = np.empty((2 * len(found), 3), np.float64)
-    larger[: len(found)] = found
+    for index in range(len(found)):
+        for column in range(3):
+            larger[index, column] = found[index, column]
     return larger

@@ -25,6 +25,7 @@ __all__ = [
     *(
         "bytes_followed",
         "byte_decays",
+        "copied",
         "decays",
         "differs",
         "leaked",
@@ -42,6 +43,13 @@ ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 @jit
+def copied(values, after):  # type: ignore[no-untyped-def]
+    """Written out: numba takes seconds to compile what an assignment to a slice says where lengths differ."""
+    for c in range(len(values)):
+        after[c] = values[c]
+
+
+@jit
 def differs(frame, before):  # type: ignore[no-untyped-def]
     """Whether any pixel changed."""
     number = np.uint32(0)
@@ -51,11 +59,14 @@ def differs(frame, before):  # type: ignore[no-untyped-def]
 
 
 @jit
-def bytes_followed(frame, before, table, log, lag, offset, decay_table, decay, marks, words):  # type: ignore[no-untyped-def]
+def bytes_followed(  # type: ignore[no-untyped-def]
+    frame, before, table, log, lag, offset, decay_table, decay, values, marks, words
+):
     """The input moves to a frame of bytes: L and M stay, so both differences move. Only where a byte changed.
 
     Args:
         table, decay_table: float32 [256], log intensity and `decay` of each byte.
+        values: the bytes as numbers.
         marks, words: scratch, and the same memory as words of 8 pixels.
     """
     for c in range(len(frame)):
@@ -63,9 +74,9 @@ def bytes_followed(frame, before, table, log, lag, offset, decay_table, decay, m
     for word in range(len(words)):
         if words[word] != 0:
             for c in range(8 * word, min(8 * word + 8, len(frame))):
-                value = np.uint8(frame[c])
+                value = frame[c]
                 log[c] = _moved(table[value], log[c], lag, offset, c)
-                decay[c] = decay_table[value]
+                decay[c], values[c] = decay_table[value], value
 
 
 @jit
@@ -88,9 +99,9 @@ def _moved(new, old, lag, offset, c):  # type: ignore[no-untyped-def]
 
 
 @jit
-def byte_decays(frame, decay_table, decay):  # type: ignore[no-untyped-def]
+def byte_decays(frame, decay_table, decay, values):  # type: ignore[no-untyped-def]
     for c in range(len(frame)):
-        decay[c] = decay_table[np.uint8(frame[c])]
+        decay[c], values[c] = decay_table[frame[c]], frame[c]
 
 
 @jit

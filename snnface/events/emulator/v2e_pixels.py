@@ -82,7 +82,8 @@ class V2ePixels:
         """
         assert self._origin_us is not None
         ends_us = np.concatenate([[start_us], t_us])
-        flat, is_bytes = frames.reshape(len(frames), -1), frames.dtype == np.uint8
+        # Of one type, as numba compiles anew for every other.
+        flat, is_bytes = frames.reshape(len(frames), -1).astype(np.float32, copy=False), frames.dtype == np.uint8
         return _events(flat, is_bytes, ends_us, self._origin_us, index, self._sensor, self._shot, self._state)
 
 
@@ -90,7 +91,7 @@ class V2ePixels:
 def _events(frames, is_bytes, t_us, origin_us, first_index, sensor, shot, state):  # type: ignore[no-untyped-def]
     """Events in the order of time; updates `state` in place."""
     num_pixels = frames.shape[1]
-    events, count, noise = buffer(), 0, np.empty((64, 3), np.float64)
+    events, count, noise = buffer(), np.int64(0), np.empty((64, 3), np.float64)
     active, numbers = np.empty(num_pixels, np.int64), np.empty(num_pixels, np.int64)
     table, difference = _table(), np.empty(num_pixels, np.float32)
     for k in range(len(frames)):
@@ -103,7 +104,10 @@ def _events(frames, is_bytes, t_us, origin_us, first_index, sensor, shot, state)
         _subtract(state.seen, state.wobble, state.memorised, difference)
         num_active, num_steps = _passed(difference, sensor.theta_on, sensor.theta_off, active, numbers)
         noise, num_noise = _noise(shot, frames[k], first_index + k, duration_s, noise)
-        events = with_room(events, count + np.abs(numbers[:num_active]).sum() + num_noise)
+        most = count + num_noise
+        for i in range(num_active):
+            most += abs(numbers[i])
+        events = with_room(events, most)
         span, i, n = (t_us[k] - origin_us, t_us[k + 1] - origin_us, origin_us, num_steps), 0, 0
         # By rising pixel, and at each one the noise last.
         while i < num_active or n < num_noise:
@@ -185,18 +189,21 @@ def _passed(difference, theta_on, theta_off, active, numbers):  # type: ignore[n
 @jit
 def _noise(shot, frame, index, duration_s, noise):  # type: ignore[no-untyped-def]
     """The noise events of a whole frame by rising pixel: as `noise_events`, but with pixels counted in the frame."""
-    count = 0
+    count = np.int64(0)
     if shot.half_rate_hz > 0.0:
         found = np.empty((64, 3), np.float64)
         for start in range(0, len(frame), STRIP):
             found, num_found = noise_events(shot, frame[start : start + STRIP], index, start, duration_s, found)
             if count + num_found > len(noise):
                 larger = np.empty((2 * (count + num_found), 3), np.float64)
-                larger[:count] = noise[:count]
+                for row in range(count):
+                    for column in range(3):
+                        larger[row, column] = noise[row, column]
                 noise = larger
-            noise[count : count + num_found] = found[:num_found]
-            noise[count : count + num_found, 0] += start
-            count += num_found
+            for row in range(num_found):
+                noise[count, 0] = start + found[row, 0]
+                noise[count, 1], noise[count, 2] = found[row, 1], found[row, 2]
+                count += 1
     return noise, count
 
 

@@ -46,7 +46,7 @@ class Evt2Writer(EncodedWriter):
 @jit
 def _encode(x, y, t_us, polarity, unit, words):  # type: ignore[no-untyped-def]
     """Encode into `words` behind a TIME_HIGH of `unit`; returns how many of them there are."""
-    n = 0
+    n = np.int64(0)
     for event in range(len(t_us)):
         time = t_us[event]
         if time >> UNIT_BITS != unit:

@@ -57,7 +57,7 @@ def _encode(x, y, t_us, polarity, state, words):  # type: ignore[no-untyped-def]
     """Encode into `words`; returns how many of them there are."""
     unit, time, row = state[UNIT], state[TIME], state[ROW]
     next_x, next_on = state[NEXT_X], state[NEXT_ON]
-    event, n = 0, 0
+    event, n = 0, np.int64(0)
     while event < len(t_us):
         if t_us[event] != time:
             time = t_us[event]

@@ -41,7 +41,7 @@ def sparse_codes(
     gram = atoms @ atoms.T
     # What every atom would still explain by itself; kept up to date.
     remaining = vectors @ atoms.T - codes @ gram
-    _descend(gram, remaining, l1, 2 * l2, nonnegative, max_passes, codes)
+    _descend(gram, remaining, float(l1), 2.0 * l2, nonnegative, max_passes, codes)
     return codes
 
 

@@ -1,4 +1,7 @@
-"""The compiled loops of `estimate_cameras`: everything after the sums is 3 by 3."""
+"""The compiled loops of `estimate_cameras`: everything after the sums is 3 by 3.
+
+They are written out: numba takes many times as long to compile operations on whole arrays.
+"""
 
 import numpy as np
 
@@ -39,7 +42,12 @@ def estimate(points, shapes, used, is_affine, depth_weight, linear, shift, statu
 def _sums(points, shape, used, mean_x, mean_s, across, spread):  # type: ignore[no-untyped-def]
     """Means, sum of x X^T [D, 3] and of X X^T [3, 3] over the landmarks in use, centred."""
     num_points, size = points.shape
-    mean_x[:], mean_s[:], across[:], spread[:] = 0.0, 0.0, 0.0, 0.0
+    for a in range(3):
+        mean_s[a] = 0.0
+        for b in range(3):
+            across[a, b], spread[a, b] = 0.0, 0.0
+    for c in range(size):
+        mean_x[c] = 0.0
     count = 0
     for i in range(num_points):
         if used[i]:
@@ -50,9 +58,14 @@ def _sums(points, shape, used, mean_x, mean_s, across, spread):  # type: ignore[
                 mean_s[a] += shape[i, a]
     if count < MIN_POINTS:
         return FEW_POINTS
-    mean_x /= count
-    mean_s /= count
-    if not (np.isfinite(mean_x).all() and np.isfinite(mean_s).all()):
+    is_finite = True
+    for c in range(size):
+        mean_x[c] /= count
+        is_finite &= np.isfinite(mean_x[c])
+    for a in range(3):
+        mean_s[a] /= count
+        is_finite &= np.isfinite(mean_s[a])
+    if not is_finite:
         return NOT_FINITE
     for i in range(num_points):
         if used[i]:
@@ -105,19 +118,27 @@ def _refine(across, spread, depth_weight, linear):  # type: ignore[no-untyped-de
     if _is_singular(linear):
         return False
     rotation, before, target = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    columns, v = np.empty((3, 3)), np.empty((3, 3))
     scale = _nearest_rows(linear, rotation)
     trace = spread[0, 0] + spread[1, 1] + spread[2, 2]
-    target[:2] = across[:2]
     for _ in range(MAX_ROUNDS):
-        before[:] = rotation
         for a in range(3):
+            target[0, a], target[1, a] = across[0, a], across[1, a]
             depth = 0.0
             for b in range(3):
                 depth += rotation[2, b] * spread[b, a]
             target[2, a] = depth_weight * across[2, a] + (1 - depth_weight) * scale * depth
-        _procrustes(target, rotation)
-        scale = (rotation * target).sum() / trace
-        if np.abs(rotation - before).max() < SAME:
+        for a in range(3):
+            for b in range(3):
+                before[a, b] = rotation[a, b]
+        _procrustes(target, columns, v, rotation)
+        total, furthest = 0.0, 0.0
+        for a in range(3):
+            for b in range(3):
+                total += rotation[a, b] * target[a, b]
+                furthest = max(furthest, abs(rotation[a, b] - before[a, b]))
+        scale = total / trace
+        if furthest < SAME:
             break
     for c in range(len(linear)):
         for a in range(3):
@@ -149,13 +170,19 @@ def _nearest_rows(linear, rotation):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _procrustes(target, rotation):  # type: ignore[no-untyped-def]
+def _procrustes(target, columns, v, rotation):  # type: ignore[no-untyped-def]
     """The rotation R, never a reflection, that maximises tr(R^T target).
 
     One-sided Jacobi: target V has orthogonal columns s_k u_k. With the two longest of them and their
     cross product, R = u_1 v_1^T + u_2 v_2^T + (u_1 x u_2)(v_1 x v_2)^T, which is U diag(1, 1, det) V^T.
+
+    Args:
+        columns, v: scratch.
+        rotation: written.
     """
-    columns, v = target.copy(), np.eye(3)
+    for a in range(3):
+        for b in range(3):
+            columns[a, b], v[a, b] = target[a, b], 1.0 if a == b else 0.0
     for _ in range(30):
         largest = 0.0
         for p in range(2):
@@ -163,8 +190,12 @@ def _procrustes(target, rotation):  # type: ignore[no-untyped-def]
                 largest = max(largest, _turn(columns, v, p, q))
         if largest < 1e-15:
             break
-    lengths = np.sqrt((columns * columns).sum(0))
-    least = 0
+    lengths, least = np.empty(3), 0
+    for k in range(3):
+        total = 0.0
+        for a in range(3):
+            total += columns[a, k] * columns[a, k]
+        lengths[k] = np.sqrt(total)
     for k in range(1, 3):
         if lengths[k] < lengths[least]:
             least = k

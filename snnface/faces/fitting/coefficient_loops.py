@@ -39,7 +39,9 @@ def primal(pull, metric, moments, gram, ridge, coefficients):  # type: ignore[no
         for k in range(size):
             system[k, k] += ridge[k]
         solved[f] = _solve(system, right)
-        coefficients[f] = right
+        # Written out: numba takes seconds to compile what an assignment to a slice says where lengths differ.
+        for k in range(size):
+            coefficients[f, k] = right[k]
     return solved
 
 

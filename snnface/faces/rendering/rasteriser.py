@@ -63,7 +63,7 @@ def render_frames(  # type: ignore[no-untyped-def]
     for t in range(len(frames)):
         background = backgrounds[min(t, len(backgrounds) - 1)]
         if t:
-            frames[t] = frames[t - 1]
+            _copied(frames[t - 1], frames[t])
             if len(backgrounds) > 1:
                 _changed_pixels(background, backgrounds[t - 1], spans)
                 _resolve(nearest, planes, background, factor, spans, frames[t])
@@ -79,6 +79,16 @@ def render_frames(  # type: ignore[no-untyped-def]
             spans[:, 0], spans[:, 1] = 0, frames.shape[1]
         _rasterise(placed, triangles, factor, spans, nearest, depth)
         _resolve(nearest, planes, background, factor, spans, frames[t])
+
+
+@jit
+def _copied(before, frame):  # type: ignore[no-untyped-def]
+    """Written out: numba takes seconds to compile what an assignment to a slice says where shapes differ."""
+    num_rows, num_columns, num_channels = frame.shape
+    for i in range(num_rows):
+        for j in range(num_columns):
+            for k in range(num_channels):
+                frame[i, j, k] = before[i, j, k]
 
 
 @jit

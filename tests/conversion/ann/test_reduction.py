@@ -292,14 +292,92 @@ def test_maxima_become_averages_when_asked_and_are_named():
     assert_same(network, replace(graph, nodes=averaged))
 
 
-@pytest.mark.parametrize("pool", [MaxPool((3, 3), (1, 1), (1, 1)), MaxPool((3, 3), (2, 2), (0, 0))])
-def test_maxima_that_no_average_without_overlap_can_replace_are_refused(pool):
-    drawing = Drawing((2, 8, 8))
+@pytest.mark.parametrize(
+    ("side", "pool", "window", "behind"),
+    [
+        (7, MaxPool((2, 2), (2, 2)), (2, 2), 3),  # the last row and column are not read
+        (7, MaxPool((3, 3), (2, 2), (1, 1)), (3, 3), 3),  # the stem of a ResNet on an odd map
+        (8, MaxPool((3, 3), (2, 2)), (3, 3), 1),
+        (8, MaxPool((3, 3), (1, 1)), (3, 3), 1),
+    ],
+)
+def test_maxima_of_odd_maps_and_of_windows_that_overlap_become_averages_of_their_size(side, pool, window, behind):
+    drawing = Drawing((2, side, side))
     value = drawing.add("maxpool", pool, drawing.add("relu", Relu(), drawing.conv("stem", INPUT, 4)))
-    with pytest.raises(
-        UnsupportedLayerError, match=r"'maxpool' is a max-pool of \(8, 8\) to .* Replace it in the model"
-    ):
+    value = drawing.add("relu:2", Relu(), drawing.conv("second", value, 4, behind))
+    graph = drawing.head(value)
+    average = AveragePool(window, pool.stride, pool.padding)
+    averaged = tuple(replace(node, operation=average) if node.name == "maxpool" else node for node in graph.nodes)
+    network = network_of(graph, max_pool="average")
+    assert f"over {pool.window} became an average over {window}" in network.removed[0]
+    assert_same(network, replace(graph, nodes=averaged))
+
+
+def test_a_maximum_over_windows_with_holes_is_refused():
+    drawing = Drawing((2, 8, 8))
+    value = drawing.add("relu", Relu(), drawing.conv("stem", INPUT, 4))
+    value = drawing.add("maxpool", MaxPool((2, 2), (1, 1), (0, 0), (2, 2)), value)
+    with pytest.raises(UnsupportedLayerError, match=r"'maxpool' is a max-pool of \(8, 8\) to .* Replace it in the mod"):
         network_of(drawing.head(value), max_pool="average")
+
+
+def test_a_maximum_over_one_number_only_leaves_out_rows_and_columns_and_is_exact():
+    drawing = Drawing((2, 7, 6))
+    value = drawing.add("relu", Relu(), drawing.conv("stem", INPUT, 4))
+    value = drawing.add("every other", MaxPool((1, 1), (2, 2)), value)
+    graph = drawing.head(drawing.add("relu:2", Relu(), drawing.conv("second", value, 4)))
+    assert_same(network_of(graph), graph)
+
+
+def test_what_a_pool_leaves_of_an_odd_map_is_padded_behind_a_copy_without_its_last_row_and_column():
+    drawing = Drawing((2, 9, 7))
+    value = drawing.add("relu", Relu(6.0), drawing.conv("stem", INPUT, 4))
+    value = drawing.add("mean", AveragePool((2, 2), (2, 2)), value)
+    graph = drawing.head(drawing.add("relu:2", Relu(), drawing.conv("second", value, 4)))
+    network = network_of(graph)
+    assert [(layer.name, layer.shape) for layer in network.layers] == [
+        ("stem", (4, 9, 7)),
+        ("stem.8x6", (4, 8, 6)),
+        ("second", (4, 4, 3)),
+    ]
+    assert network.layers[1].ceiling == 6.0
+    assert "'second' pads what a pool leaves of 'stem', (9, 7): layer 'stem.8x6', a copy" in network.removed[-1]
+    assert_same(network, graph)
+
+
+def unclosed_sum(kind: str) -> AnnGraph:
+    """An answer that reads a sum with no ReLU behind it."""
+    drawing = Drawing((2, 8, 8))
+    stem = drawing.add("relu", Relu(), drawing.conv("stem", INPUT, 4))
+    if kind == "vectors":
+        stem = drawing.add("flat", Flatten(), drawing.add("mean", AveragePool((8, 8), (8, 8)), stem))
+        hidden = drawing.add("relu:2", Relu(), drawing.full("hidden", stem, 6))
+        drawing.full("head", drawing.add("add", Add(), drawing.full("last", hidden, 4), stem), 3)
+        return drawing.graph()
+    stride = 2 if kind == "maps of two sizes" else 1
+    inner = drawing.add("relu:2", Relu(), drawing.conv("inner", stem, 6, stride=stride))
+    shortcut = stem if stride == 1 else drawing.conv("shortcut", stem, 4, 1, stride=2)
+    return drawing.head(drawing.add("add", Add(), drawing.conv("outer", inner, 4), shortcut))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("maps", (10, 8, 8)), ("maps of two sizes", (6 * 16 + 4 * 64,)), ("vectors", (6 + 4 * 64,))]
+)
+def test_an_answer_of_a_sum_without_a_relu_reads_one_layer_of_copies_of_its_parts(kind, shape):
+    graph = unclosed_sum(kind)
+    network = network_of(graph)
+    copies = network.layers[-1]
+    assert (network.source, copies.name, copies.shape) == ("head.copies", "head.copies", shape)
+    assert all(np.isin(link.synapse.weight, (0, 1)).all() for link in copies.inputs)
+    assert sum(int(link.synapse.weight.sum()) for link in copies.inputs) == shape[0]
+    assert "'head' reads 'inner' and 'stem'" in network.removed[-1].replace("hidden", "inner")
+    assert_same(network, graph)
+
+
+def test_a_sum_of_maps_too_large_to_be_copied_by_a_matrix_is_refused(monkeypatch):
+    monkeypatch.setattr("conversion.ann.relay_layers.MAX_WEIGHTS", 10_000)
+    with pytest.raises(UnsupportedLayerError, match=r"'head.copies' would copy 96 numbers of 'inner' with a mat"):
+        network_of(unclosed_sum("maps of two sizes"))
 
 
 def test_a_softmax_behind_the_answers_goes_and_one_inside_is_refused():
@@ -329,9 +407,8 @@ def refused(kind: str) -> AnnGraph:
             return drawing.head(drawing.add("pool3", AveragePool((3, 3), (2, 2), (1, 1), False), relu))
         case "map":
             return drawing.graph()
-        case "sum":
-            other = drawing.add("relu:2", Relu(), conv)
-            return drawing.head(drawing.add("add", Add(), other, relu))
+        case "sum with the input":
+            return drawing.head(drawing.add("add:2", Add(), drawing.conv("third", relu, 2), INPUT))
         case "input":
             return Drawing((2, 8, 8)).head(INPUT)
         case "relu of flattened norms":
@@ -351,7 +428,7 @@ def refused(kind: str) -> AnnGraph:
         ("overlapping pool", "'third' pads with zeros what a pool of overlapping windows has mixed"),
         ("uncounted border", "'pool3' averages over fewer numbers at the border"),
         ("map", r"'second' is a map \(4, 8, 8\)"),
-        ("sum", "'head' reads 'second', 'stem'; one layer with a ReLU is expected"),
+        ("sum with the input", "'head' reads the input past every ReLU"),
         ("input", "no hidden layer with a ReLU"),
         ("relu of flattened norms", "'last' is a ReLU of a flattened map with a batch norm"),
         ("sum of flattened norms", "'add' adds values of different shapes"),

@@ -30,6 +30,20 @@ def test_silenced_neurons_are_those_whose_potential_is_below_zero():
     np.testing.assert_allclose(rates(graph, "silence", 2, 4), [0.25, 0.0, 0.75])
 
 
+@pytest.mark.parametrize("phases", ["silence", "shift"])
+def test_where_no_neuron_errs_every_layer_runs_as_without_a_first_phase(phases):
+    # A chain of weights that are no whole numbers, potentials within 0..1 after four steps in each layer.
+    first = AnnLayer("first", (2,), (Connection(INPUT, LinearSynapse(np.zeros((2, 1)), np.array([0.75, 0.5]))),))
+    weights = np.array([[0.5, 0.25], [0.25, 0.75]])
+    second = AnnLayer("second", (2,), (Connection("first", LinearSynapse(weights, np.zeros(2))),))
+    network = AnnNetwork((1,), (first, second), "second", LinearSynapse(np.eye(2), np.zeros(2)))
+    graph = normalised_graph(network, {"first": 1.0, "second": 1.0}, metadata={})
+    plain = simulate(graph, np.zeros((4, 1, 1)))
+    assert all((voltage >= 0).all() and (voltage <= 1).all() for voltage in plain.voltage.values())
+    np.testing.assert_allclose(plain.answers, [[0.5, 0.5]])
+    np.testing.assert_allclose(rates(graph, phases, 4, 4), plain.answers[0])
+
+
 def test_neurons_that_are_behind_start_a_threshold_higher_and_those_ahead_a_threshold_lower():
     # 1.6 a step fires once a step: v = 1.1, 1.7 is above the threshold after two steps; in four steps there is
     # no room for more spikes. -0.4 has fired nothing and is below 0: it starts at -0.5.

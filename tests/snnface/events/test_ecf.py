@@ -188,7 +188,7 @@ def test_chunks_that_run_backwards_are_refused(tmp_path: Path) -> None:
 
 def embedded(data: bytes, behind: int) -> np.ndarray:
     """The bytes with others behind them in memory, which a decoder must not see."""
-    return np.frombuffer(data + bytes([behind]) * 64, np.uint8)[: len(data)]
+    return np.frombuffer(bytearray(data + bytes([behind]) * 64), np.uint8)[: len(data)]
 
 
 @given(data=st.binary(max_size=200), packing=st.integers(0, 3), count=st.integers(0, 80))

@@ -97,14 +97,14 @@ def neurons(kernel: object, config: NeuronConfig, **settings: object) -> Callabl
 @pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS.keys())
 def test_pooled_neurons_equal_the_reference_with_every_option(config: NeuronConfig) -> None:
     leak = uniform(3) if config.kind == "plif" else torch.tensor(0.0 if config.kind == "if" else 0.4, device=DEVICE)
-    leaves = normal(7, 2, 3, 5, 3), leak, uniform(3, low=0.5, high=1.5), 0.3 * normal(3)
+    leaves = normal(5, 2, 3, 5, 3), leak, uniform(3, low=0.5, high=1.5), 0.3 * normal(3)
     settings = {"pool": 2, "voltage": normal(2, 3, 5, 3)}
     assert_same(run(neurons(cuda, config, **settings), *leaves), run(neurons(reference, config, **settings), *leaves))
 
 
 @pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS.keys())
 def test_neurons_without_rows_and_columns_equal_the_reference(config: NeuronConfig) -> None:
-    leaves = normal(11, 2, 6), torch.tensor(0.4, device=DEVICE)
+    leaves = normal(6, 2, 6), torch.tensor(0.4, device=DEVICE)
     assert_same(run(neurons(cuda, config), *leaves), run(neurons(reference, config), *leaves))
 
 
@@ -187,7 +187,7 @@ def convolution(kernel: object, norms: list[nn.BatchNorm2d], **settings: object)
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("small_inputs", [False, True])
 def test_convolution_layers_equal_the_reference(training: bool, small_inputs: bool) -> None:
-    inputs = torch.poisson(2 * uniform(5, 2, 2, 5, 6))
+    inputs = torch.poisson(2 * uniform(3, 2, 2, 5, 6))
     leaves = inputs, normal(4, 2, 3, 3), torch.tensor(0.4, device=DEVICE), uniform(4, low=0.5, high=1.5), normal(4)
     settings = {"padding": 1, "pool": 2, "training": training, "small_inputs": small_inputs}
     norms: list[nn.BatchNorm2d] = []

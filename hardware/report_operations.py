@@ -1,17 +1,16 @@
-"""The sections about what a network costs: spikes, operations, energy, chip."""
+"""The sections about what a network does: its spikes and its operations, and those of the baseline."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from hardware import figures
-from hardware.energy_ratio import parity_bits
 from hardware.operation_summary import OperationsSummary
 from hardware.report import Report
 from hardware.report_blocks import layer_name
-from snnface.pages.blocks import Block, Figure, Grid, Heading, Paragraph, Points, columns
+from hardware.report_parts import Latency
+from snnface.pages.blocks import Block, Figure, Grid, Paragraph, columns
 from snnface.pages.numbers import compact, grouped, percent, si, significant
 
-__all__ = ["activity_blocks", "chip_fit_blocks", "chip_name", "energy_blocks", "operations_blocks"]
+__all__ = ["activity_blocks", "operations_blocks"]
 
 
 def activity_blocks(report: Report) -> Iterator[Block]:
@@ -91,6 +90,8 @@ def _snn_operations(report: Report) -> Iterator[Block]:
     yield Figure("operations", figure, "Synaptic operations and neuron updates of each layer, per inference.")
     yield _sizes(operations, names)
     yield _counts(operations, names)
+    if report.latency is not None:
+        yield _per_second(operations, report.latency)
     totals = operations.totals
     spread = tuple(
         (
@@ -107,32 +108,39 @@ def _snn_operations(report: Report) -> Iterator[Block]:
         )
     )
     headings = columns("per inference", "mean #", "standard deviation #", "95 % interval of the mean #")
-    note = f"Events per connection and inference (relays left out): κ = {significant(operations.kappa)}."
+    textbook, exact = totals["synops_textbook"].mean, totals["synops"].mean + totals["macs"].mean
+    note = (
+        f"Events per connection and inference (relays left out): κ = {significant(operations.kappa)}. "
+        f"{percent(operations.activation_sparsity)} of neuron-steps are silent, "
+        f"{percent(operations.connection_sparsity)} of the weights are zero. Counted as if every event met "
+        f"⌈kernel / stride⌉ weights per axis, operations would be {compact(textbook)} "
+        f"({percent(textbook / exact - 1 if exact else 0.0)} more than there are)."
+    )
     yield Grid("Spread over clips", headings, spread, note)
 
 
 def _sizes(operations: OperationsSummary, names: Sequence[str]) -> Grid:
     fields = ("neurons", "parameters", "zero_weights", "dense", "dense_pad")
+    stored = ("weight_bytes", "state_bytes", "event_bytes")
     rows: list[tuple[str, ...]] = [
         (
             name,
             "×".join(map(str, layer.shape)),
             *(compact(getattr(layer, field)) for field in fields),
-            si(layer.weight_bytes, "B"),
-            si(layer.state_bytes, "B"),
+            *(si(getattr(layer, field), "B") for field in stored),
         )
         for name, layer in zip(names, operations.layers, strict=True)
     ]
-    sums = {
-        field: sum(getattr(layer, field) for layer in operations.layers)
-        for field in (*fields, "weight_bytes", "state_bytes")
-    }
-    totals = (*(compact(sums[field]) for field in fields), si(sums["weight_bytes"], "B"), si(sums["state_bytes"], "B"))
+    sums = {field: sum(getattr(layer, field) for layer in operations.layers) for field in (*fields, *stored)}
+    totals = (*(compact(sums[field]) for field in fields), *(si(sums[field], "B") for field in stored))
     headings = columns(
         "layer", "shape", "neurons #", "parameters #", "weights 0 #", "connections #", "with padding #",
-        "weight memory #", "state memory #",
+        "weight memory #", "state memory #", "event memory #",
     )  # fmt: skip
-    note = "Connections: input-output pairs that exist; with padding: as textbooks count multiplications."
+    note = (
+        "Connections: input-output pairs that exist; with padding: as textbooks count multiplications. Event memory: "
+        "addresses (and values, where graded) of the busiest step's events."
+    )
     return Grid("Size of the spiking network", headings, (*rows, ("total", "", *totals)), note)
 
 
@@ -152,6 +160,21 @@ def _counts(operations: OperationsSummary, names: Sequence[str]) -> Grid:
         "with at least one input event. Leaky neurons may need more than those."
     )
     return Grid("What the spiking network does, per inference", headings, (*rows, totals), note)
+
+
+def _per_second(operations: OperationsSummary, latency: Latency) -> Grid:
+    """A stream never ends: what one second of it costs."""
+    seconds = operations.steps * latency.step_us / 1e6
+    counted = (
+        ("in_events", "events in, all layers"),
+        ("spikes", "spikes"),
+        ("synops", "synaptic operations"),
+        ("macs", "multiplications (graded input)"),
+        ("updates_dense", "neuron updates"),
+    )
+    rows = tuple((label, si(operations.totals[name].mean / seconds, "/s")) for name, label in counted)
+    note = f"Means over the clips, at steps of {si(latency.step_us / 1e6, 's')}."
+    return Grid("Per second of a stream", columns("", "rate #"), rows, note)
 
 
 def _ann_operations(report: Report) -> Iterator[Block]:
@@ -179,106 +202,3 @@ def _ann_operations(report: Report) -> Iterator[Block]:
         "The total share of zeros is over all layers but the first."
     )
     yield Grid("ANN baseline, per inference", headings, tuple(rows), note)
-
-
-def energy_blocks(report: Report) -> Iterator[Block]:
-    """Estimates, what may be said about them, and what they leave out."""
-    if not report.energy:
-        return
-    yield Paragraph(
-        "Estimates: the counts above times published constants, never a measurement. Each model stands for itself; "
-        "figures of different models, nodes or precisions must not be compared."
-    )
-    if report.ratios:
-        yield Points(tuple(ratio.sentence for ratio in report.ratios), is_strong=True)
-    figure = figures.energy_ranges(
-        [f"{e.model}{'' if e.precision == '-' else f', {e.precision}'}, {e.workload}" for e in report.energy],
-        [(e.low_j, e.central_j, e.high_j) for e in report.energy],
-        [e.workload for e in report.energy],
-    )
-    yield Figure("energy", figure, "Energy per inference: low, central and high estimate of each model.")
-    rows = tuple(
-        (
-            e.model,
-            e.workload,
-            e.node,
-            e.precision,
-            si(e.low_j, "J"),
-            si(e.central_j, "J"),
-            si(e.high_j, "J"),
-            _shares(e.parts),
-        )
-        for e in report.energy
-    )
-    headings = columns("model", "network", "node", "precision", "low #", "central #", "high #", "central is made of")
-    yield Grid("Energy per inference, estimated", headings, rows, _parity_note(report))
-    models = {(e.model, e.workload): e for e in report.energy}
-    origins = tuple((model, workload, e.scope, e.grade, e.source) for (model, workload), e in models.items())
-    yield Grid("Where the constants come from", columns("model", "network", "scope", "grade", "source"), origins)
-    yield Heading("What is not counted")
-    missing = dict.fromkeys(item for e in report.energy for item in e.not_counted)
-    everywhere = [item for item in missing if all(item in e.not_counted for e in report.energy)]
-    points = [f"In no model: {', '.join([*everywhere, *report.not_counted])}."]
-    for (model, workload), e in models.items():
-        own = [item for item in e.not_counted if item not in everywhere]
-        if own:
-            points.append(f"{model} ({workload}): {', '.join(own)}.")
-    yield Points(tuple(points))
-
-
-def _parity_note(report: Report) -> str:
-    if report.operations is None or report.ann is None:
-        return ""
-    steps = max(1, round(report.operations.steps))
-    return (
-        f"A rate code of {steps} steps carries at most {parity_bits(steps)} bits per activation: an ANN quantised to "
-        "that width is the fair partner, at its own accuracy (Yan et al. 2024, arXiv:2409.08290)."
-    )
-
-
-def chip_fit_blocks(report: Report) -> Iterator[Block]:
-    """What each chip would have to hold."""
-    for fit in report.chip_fits:
-        chip = chip_name(fit.target)
-        yield Heading(f"{chip}: {fit.verdict}")
-        parts = [*(f"{reason[:1].upper()}{reason[1:]}." for reason in fit.reasons)]
-        if parts:
-            yield Points(tuple(parts))
-        rows: list[tuple[str, ...]] = [
-            (
-                row.name,
-                grouped(row.neurons),
-                compact(row.synapses),
-                si(row.synapse_bits_shared / 8, "B"),
-                "not published" if row.synapse_bits_unshared is None else si(row.synapse_bits_unshared / 8, "B"),
-                "not published" if row.input_axons is None else grouped(row.input_axons),
-                grouped(row.cores),
-                row.binding,
-                row.verdict,
-            )
-            for row in fit.populations
-        ]
-        rows.append(("total", grouped(fit.neurons), "", "", "", "", grouped(fit.cores), "", fit.verdict))
-        headings = columns(
-            "population", "neurons #", "connections #", "memory, shared #", "unshared #", "input axons #", "cores #",
-            "limit", "verdict",
-        )  # fmt: skip
-        note = f"An estimate; cores are a lower bound. Not checked: {', '.join(fit.not_checked)}. Source: {fit.source}."
-        yield Grid(f"Needs on {chip} ({fit.cores_per_chip} cores a chip)", headings, tuple(rows), note)
-
-
-def _shares(parts: Mapping[str, float]) -> str:
-    total = sum(parts.values())
-    ordered = sorted(parts.items(), key=lambda part: -part[1])
-    return ", ".join(
-        f"{name} {percent(joules / total)}" for name, joules in ordered if total and joules / total >= 0.005
-    )
-
-
-def chip_name(target: str) -> str:
-    """A target's name as it is written in prose.
-
-    >>> chip_name("loihi2")
-    'Loihi 2'
-    """
-    return re.sub(r"(?<=[a-z])(?=\d)", " ", target).capitalize()

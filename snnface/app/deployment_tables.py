@@ -1,0 +1,74 @@
+"""What a deployment found, as tables of plain values: for the report, and for the terminal."""
+
+from collections.abc import Sequence
+
+from conversion.quantisation_report import QuantisationReport
+from hardware.report_parts import Table
+from snnface.app.parity_table import ParityRow
+
+__all__ = ["SHARES", "metric_heading", "metric_value", "parity_table", "step_table"]
+
+SHARES = frozenset({"top1", "top3", "top5"})
+"""Metrics that are shown in per cent."""
+
+Cell = str | int | float | None
+
+
+def metric_heading(metric: str) -> str:
+    return f"{metric} %" if metric in SHARES else metric
+
+
+def metric_value(metric: str, value: float) -> float:
+    """In the unit of its heading."""
+    return 100 * value if metric in SHARES else value
+
+
+def parity_table(rows: Sequence[ParityRow]) -> Table:
+    """One network in every tool; the last column says what kept a tool away, or where it is known to be wrong."""
+    metric = next((name for row in rows for name in row.metrics), None)
+    columns = ("tool", "computes in", "must equal", "clips", "spikes", "differing", "states differing")
+    judged = () if metric is None else (metric_heading(metric),)
+    return Table(
+        title="One network in every tool that reads it",
+        columns=(*columns, "answers differ by %", *judged, "note"),
+        rows=tuple(_parity_row(row, metric) for row in rows),
+        note="Bins (step, clip, neuron) in which one side spikes and the other does not, and final currents and "
+        "voltages where both sides have them.",
+    )
+
+
+def _parity_row(row: ParityRow, metric: str | None) -> tuple[Cell, ...]:
+    against = row.against if row.is_exact or not row.against else f"{row.against}, but for rounding"
+    named, judged = (row.tool, row.numbers), () if metric is None else (None,)
+    if row.not_run:
+        return (*named, f"{against} (not run)", None, None, None, None, None, *judged, f"not run: {row.not_run}")
+    if metric is not None and metric in row.metrics:
+        judged = (metric_value(metric, row.metrics[metric]),)  # type: ignore[assignment]
+    answers = None if row.answer_difference is None else 100 * row.answer_difference
+    counts = (row.num_clips, row.num_spikes, row.num_differing, row.num_differing_states)
+    return (*named, against, *counts, answers, *judged, "; ".join(row.notes))
+
+
+def step_table(report: QuantisationReport) -> Table:
+    """Differing bins, population by population, with each rounding alone, and how near the integers come to 24 bits.
+
+    Roundings that change no spike are left out.
+    """
+    steps = [step for step in report.steps if step.num_differing or step.step == "integers"]
+    rows: list[tuple[Cell, ...]] = []
+    for place, room in enumerate(report.head_room):
+        compared = [step.comparisons[place] for step in steps]
+        peaks = (100 * room.current_share, 100 * room.voltage_share)
+        spikes = compared[0].num_spikes_a
+        rows.append((room.population, spikes, *(one.num_differing for one in compared), *peaks, room.num_ties))
+    for metric, value in list(report.metrics.items())[:1]:
+        values = [value, *(step.metrics.get(metric) for step in steps)]
+        shown = [None if of is None else metric_value(metric, of) for of in values]
+        rows.append((metric_heading(metric), *shown, None, None, None))
+    return Table(
+        title=f"Spikes that each rounding alone changes, {report.num_samples} clips",
+        columns=("population", "spikes", *(step.step for step in steps), "peak u %", "peak v %", "ties"),
+        rows=tuple(rows),
+        note="Differing bins against the network as it was trained; a difference in one population moves those behind "
+        "it. Peaks in parts of 24 bits; ties: bins in which v is the threshold exactly.",
+    )
