@@ -43,10 +43,10 @@ from hardware.backends import (  # noqa: E402
     RunResult,
     find_lava_python,
 )
-from hardware.energy import energy_estimates  # noqa: E402
-from hardware.operation_counts import NetworkOperations  # noqa: E402
-from hardware.operation_summary import summarise_operations  # noqa: E402
-from hardware.operations import count_operations  # noqa: E402
+from hardware.counts.operation_counts import NetworkOperations  # noqa: E402
+from hardware.counts.operation_summary import summarise_operations  # noqa: E402
+from hardware.counts.operations import count_operations  # noqa: E402
+from hardware.energy.models import energy_estimates  # noqa: E402
 from hardware.random_networks import or_pool, relay_neuron  # noqa: E402
 from hardware.random_processes import random_processes  # noqa: E402
 from hardware.report import Report, write_report  # noqa: E402

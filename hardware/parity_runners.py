@@ -22,8 +22,8 @@ from hardware.backends.fixed_point import FixedPointBackend
 from hardware.backends.lava import LavaBackend
 from hardware.backends.loihi_neuron import state_bias, subthreshold_step
 from hardware.backends.netx import NetxBackend, NetxConfig
-from hardware.netx_file import NETX_SUFFIX
-from hardware.netx_reader import read_netx
+from hardware.netx.reader import read_netx
+from hardware.netx.writer import NETX_SUFFIX
 from hardware.target import LOIHI2
 
 __all__ = ["IntegerRunner", "open_fixed_point", "open_lava", "open_netx"]

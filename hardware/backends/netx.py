@@ -23,8 +23,8 @@ from hardware.backends.input_spikes import kept_populations, require_spikes
 from hardware.backends.lava import PYTHON_VARIABLE, find_lava_python
 from hardware.backends.loihi_limits import prepared_graph
 from hardware.backends.worker_process import WORKERS, run_worker
-from hardware.netx_file import write_netx
-from hardware.netx_form import RoundedBias, netx_form
+from hardware.netx.form import RoundedBias, netx_form
+from hardware.netx.writer import write_netx
 from hardware.target import HardwareTarget
 from snnface.errors import BackendUnavailableError, ConfigError
 
@@ -95,7 +95,7 @@ class NetxBackend:
         """Check that a netx file can hold the graph, and find lava-dl.
 
         Raises:
-            HardwareError, PrecisionError: if it cannot (`hardware.netx_form`), or the target cannot.
+            HardwareError, PrecisionError: if it cannot (`hardware.netx.form`), or the target cannot.
             BackendUnavailableError: if lava-dl is not there.
         """
         prepared_graph(graph, target, "strict")

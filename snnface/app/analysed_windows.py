@@ -12,9 +12,9 @@ from conversion.simulate import simulate
 from conversion.spike_comparison import SpikeComparison, compare_spikes
 from hardware.backends.base import RunResult
 from hardware.backends.fixed_point import FixedPointBackend
-from hardware.operation_counts import NetworkOperations
-from hardware.operations import count_operations
-from hardware.report_parts import ClipPicture, Table, Trace, clip_picture
+from hardware.counts.operation_counts import NetworkOperations
+from hardware.counts.operations import count_operations
+from hardware.report.parts import ClipPicture, Table, Trace, clip_picture
 from hardware.target import LOIHI2
 from snnface.app.answers import answer_names, in_words
 from snnface.app.catalog import representation_of

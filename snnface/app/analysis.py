@@ -7,16 +7,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from hardware.energy import energy_estimates
-from hardware.operation_summary import summarise_operations
+from hardware.counts.operation_summary import summarise_operations
+from hardware.energy.models import energy_estimates
+from hardware.mapping.resources import chip_fit
 from hardware.report import Report
-from hardware.report_parts import (
+from hardware.report.parts import (
     Agreement,
     RecordingSummary,
     raster_of,
     recording_summary,
 )
-from hardware.resources import chip_fit
 from hardware.target import TARGETS
 from snnface import __version__
 from snnface.app.analysed_windows import AnalysedWindow, AnalysedWindows

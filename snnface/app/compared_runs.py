@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hardware.energy import parity_bits
-from hardware.quantised_ann import quantised_ann
+from hardware.counts.quantised_ann import quantised_ann
+from hardware.energy.models import parity_bits
 from hardware.report import Report
-from hardware.report_comparison import ComparedRun, ComparedScore
-from hardware.report_sources import ReportSource
+from hardware.report.comparison import ComparedRun, ComparedScore
+from hardware.report.sources import ReportSource
 from snnface.app.catalog import task_of
 from snnface.app.deployment import Deployment
 from snnface.app.evaluation import Scores, TestResult, TestScorer, evaluate_run, read_answers
@@ -32,7 +32,7 @@ CALIBRATION_CLIPS = 16
 
 
 def open_reported_run(folder: Path) -> ReportSource:
-    """A deployed run, for `hardware.report_sources`; its data are where `snnface` keeps them by default.
+    """A deployed run, for `hardware.report.sources`; its data are where `snnface` keeps them by default.
 
     Raises:
         CheckpointError: if it has not been deployed or evaluated.

@@ -25,16 +25,21 @@ from conversion.quantize import QuantizedLayer
 from conversion.runners.run import READOUT, Run
 from conversion.simulate import simulate
 from conversion.spike_comparison import SpikeComparison, added_comparisons, compare_spikes
-from hardware.ann_operations import AnnOperations, count_ann_operations
 from hardware.backends.base import RunResult
 from hardware.backends.fixed_point import FixedPointBackend
 from hardware.backends.reference import ReferenceBackend
-from hardware.energy import EnergyEstimate, energy_estimates
-from hardware.operation_counts import NetworkOperations
-from hardware.operation_summary import AnnSummary, OperationsSummary, summarise_ann_operations, summarise_operations
-from hardware.operations import count_operations
-from hardware.report_parts import Agreement
-from hardware.resources import ChipFit, chip_fit
+from hardware.counts.ann_operations import AnnOperations, count_ann_operations
+from hardware.counts.operation_counts import NetworkOperations
+from hardware.counts.operation_summary import (
+    AnnSummary,
+    OperationsSummary,
+    summarise_ann_operations,
+    summarise_operations,
+)
+from hardware.counts.operations import count_operations
+from hardware.energy.models import EnergyEstimate, energy_estimates
+from hardware.mapping.resources import ChipFit, chip_fit
+from hardware.report.parts import Agreement
 from hardware.target import TARGETS, HardwareTarget
 from snnface.app.catalog import scorings_of
 from snnface.app.chip_clips import AnswerMeter, evenly_spread, first_clips, host_output, integer_batches

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from conversion.quantisation_report import QuantisationReport
-from hardware.report_parts import Table
+from hardware.report.parts import Table
 from snnface.app.parity_table import ParityRow
 
 __all__ = ["SHARES", "metric_heading", "metric_value", "parity_table", "step_table"]

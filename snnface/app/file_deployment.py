@@ -19,7 +19,7 @@ from conversion.quantisation_report import QuantisationReport, StepMeter
 from conversion.quantize import QuantizeConfig, QuantizedLayer, quantize
 from conversion.runners.graph_runner import GraphRunner, load_spiking_graph
 from hardware.backends.fixed_point import FixedPointBackend
-from hardware.resources import ChipFit, chip_fit
+from hardware.mapping.resources import ChipFit, chip_fit
 from hardware.target import TARGETS, HardwareTarget
 from snnface.app.deployment import DeploymentConfig
 from snnface.app.parity_table import ParityRow, parity_rows

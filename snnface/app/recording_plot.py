@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hardware.pictures import png_bytes
+from hardware.report.pictures import png_bytes
 from snnface.app.recording_info import RecordingInfo, resampled
 from snnface.errors import ConfigError
 from snnface.events.pictures import WHITE, count_picture
@@ -69,7 +69,7 @@ def _page(info: RecordingInfo) -> str:
     import plotly.graph_objects as go
     from plotly.offline import get_plotlyjs
 
-    from hardware.figures import event_rate
+    from hardware.report.figures import event_rate
 
     seconds, on, off, bin_ms = _curves(info)
     rate = event_rate(seconds.tolist(), {"ON": on.tolist(), "OFF": off.tolist()})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from hardware.report_parts import AccuracyRow, ClipPicture, Confusion, Table, Trace, clip_picture, confusion_of
+from hardware.report.parts import AccuracyRow, ClipPicture, Confusion, Table, Trace, clip_picture, confusion_of
 from hardware.target import TARGETS
 from snnface.app.catalog import representation_of
 from snnface.app.deployment import Deployment

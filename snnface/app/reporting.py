@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from conversion.graph import SpikingGraph
 from hardware.backends.fixed_point import FixedPointBackend
 from hardware.report import Report, write_report
-from hardware.report_parts import Latency, Meta, raster_of
+from hardware.report.parts import Latency, Meta, raster_of
 from hardware.target import TARGETS
 from snnface import __version__
 from snnface.app.catalog import representation_of

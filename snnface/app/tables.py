@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hardware.energy_ratio import energy_ratios
-from hardware.report_parts import Table as PlainTable
-from hardware.resources import ChipFit
+from hardware.energy.ratio import energy_ratios
+from hardware.mapping.resources import ChipFit
+from hardware.report.parts import Table as PlainTable
 from snnface.app.cross_validation import CrossValidation, Spread
 from snnface.app.deployment import Deployment
 from snnface.app.deployment_tables import SHARES, metric_heading, parity_table, step_table

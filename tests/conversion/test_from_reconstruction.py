@@ -13,7 +13,7 @@ from conversion.nir_import import graph_from_nir
 from conversion.quantize import QuantizeConfig, quantize
 from conversion.simulate import simulate
 from hardware.backends.fixed_point import FixedPointBackend
-from hardware.operations import count_operations
+from hardware.counts.operations import count_operations
 from hardware.target import LOIHI2
 from snnface.errors import ConversionError, UnsupportedLayerError
 from snnface.events.window import Resolution

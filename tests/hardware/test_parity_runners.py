@@ -16,7 +16,7 @@ from conversion.run_comparison import compare_runs
 from conversion.runners.graph_runner import GraphRunner
 from hardware.backends.lava import find_lava_python
 from hardware.backends.netx import find_netx_python
-from hardware.netx_file import write_netx
+from hardware.netx.writer import write_netx
 from hardware.parity_runners import open_fixed_point, open_lava, open_netx
 from hardware.random_networks import random_network
 from snnface.errors import DataError, UnsupportedLayerError

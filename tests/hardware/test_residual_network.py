@@ -16,10 +16,10 @@ from hardware.agreement import agreement
 from hardware.backends.fixed_point import FixedPointBackend
 from hardware.backends.lava import LavaBackend
 from hardware.backends.reference import ReferenceBackend
-from hardware.fan_out import fan_out
-from hardware.operations import count_operations
+from hardware.counts.fan_out import fan_out
+from hardware.counts.operations import count_operations
+from hardware.mapping.resources import chip_fit
 from hardware.placement import pipeline_schedule
-from hardware.resources import chip_fit
 from hardware.target import LOIHI1, LOIHI2
 from snnface.events.window import Resolution
 from snnface.models import FaceModel, LeakyReadout, LeakyReadoutConfig, MlpHead, MlpHeadConfig

@@ -9,12 +9,13 @@ from torch import nn
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph
 from conversion.quantize import quantize
 from conversion.spike_comparison import compare_spikes
-from hardware.ann_operations import count_ann_operations
-from hardware.energy import energy_estimates
-from hardware.operation_summary import summarise_ann_operations, summarise_operations
-from hardware.operations import count_operations
+from hardware.counts.ann_operations import count_ann_operations
+from hardware.counts.operation_summary import summarise_ann_operations, summarise_operations
+from hardware.counts.operations import count_operations
+from hardware.energy.models import energy_estimates
+from hardware.mapping.resources import chip_fit
 from hardware.report import Report
-from hardware.report_parts import (
+from hardware.report.parts import (
     AccuracyRow,
     Agreement,
     Latency,
@@ -26,7 +27,6 @@ from hardware.report_parts import (
     raster_of,
     recording_summary,
 )
-from hardware.resources import chip_fit
 from hardware.target import LOIHI1, LOIHI2
 from snnface.events.statistics import EventStatistics
 from snnface.events.stream import EventStream

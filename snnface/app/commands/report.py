@@ -7,7 +7,7 @@ from pathlib import Path
 import tyro
 
 from hardware.report import require_page
-from hardware.report_comparison import write_comparison
+from hardware.report.comparison import write_comparison
 from snnface.app.compared_runs import compared_run, partner_scores
 from snnface.app.deployment import check_baseline
 from snnface.app.evaluation import Scores, evaluate_run, read_answers

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 from plotly.subplots import make_subplots
 
-from hardware.pictures import png_bytes
+from hardware.report.pictures import png_bytes
 from snnface.app.figures.style import plain_text, styled
 from snnface.errors import DataError
 from snnface.events.pictures import count_picture

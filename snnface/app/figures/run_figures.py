@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from hardware.figures import confusion_heatmap
+from hardware.report.figures import confusion_heatmap
 from snnface.app.catalog import representation_of
 from snnface.app.evaluation import TestResult, read_answers
 from snnface.app.experiment import Experiment

@@ -11,8 +11,8 @@ from conversion.convert import ConvertConfig, convert
 from conversion.event_input import for_event_bins
 from conversion.graph import INPUT, LinearSynapse, SpikingGraph
 from conversion.simulate import constant_input, simulate
-from hardware.operation_counts import NetworkOperations
-from hardware.operations import count_operations
+from hardware.counts.operation_counts import NetworkOperations
+from hardware.counts.operations import count_operations
 from snnface.app.converted_run import ConvertedRun, open_converted_run
 from snnface.app.experiment import Experiment
 from snnface.app.frame_network import frame_network_of

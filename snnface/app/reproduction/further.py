@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from hardware.ann_operations import AnnOperations, count_ann_operations
+from hardware.counts.ann_operations import AnnOperations, count_ann_operations
 from snnface.app.cross_validation import fold_folder
 from snnface.app.deployment import deploy_run
 from snnface.app.emotion_transfer import emotion_faces, transfer_emotions

@@ -17,7 +17,7 @@ from hardware.backends.fixed_point import FixedPointBackend
 from hardware.backends.lava import LavaBackend, LavaConfig
 from hardware.backends.netx import NetxBackend, NetxConfig, NetxProgram, find_netx_python
 from hardware.backends.worker_process import WORKERS
-from hardware.netx_form import netx_form, netx_weight
+from hardware.netx.form import netx_form, netx_weight
 from hardware.random_networks import RandomNetwork, random_network
 from hardware.target import LOIHI1, LOIHI2
 from snnface.app.prepared_network import prepare
@@ -91,7 +91,9 @@ HUNDREDS = [range(first, first + 100) for first in range(0, 500, 100)]
 
 @pytest.mark.lava
 @pytest.mark.usefixtures("netx_python", "lava_python")
-@pytest.mark.parametrize("seeds", [range(7, 15), *(pytest.param(seeds, marks=pytest.mark.nightly) for seeds in HUNDREDS)])
+@pytest.mark.parametrize(
+    "seeds", [range(7, 15), *(pytest.param(seeds, marks=pytest.mark.nightly) for seeds in HUNDREDS)]
+)
 def test_random_networks_give_the_same_spikes_and_states_in_netx_lava_and_fixed_point(seeds: range) -> None:
     compared(seeds)
 

@@ -12,7 +12,7 @@ from report_examples import full_report
 from safetensors.torch import save_file
 
 from conversion.quantisation_report import QuantisationReport
-from hardware.report_sources import GROUP, open_report_source
+from hardware.report.sources import GROUP, open_report_source
 from snnface.app.cli import main
 from snnface.app.compared_runs import compared_run, open_reported_run
 from snnface.app.deployment import Deployment

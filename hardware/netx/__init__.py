@@ -1,0 +1,1 @@
+"""netx files: the HDF5 form in which lava-dl takes an integer network."""
