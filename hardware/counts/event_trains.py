@@ -78,7 +78,8 @@ def _count(
     for sample in range(num_samples):
         for start in range(0, num_elements, BLOCK):
             size = min(BLOCK, num_elements - start)
-            sums[:size] = 0
+            for i in range(size):
+                sums[i] = 0
             for step in range(num_steps):
                 row = events[step, sample, start : start + size]
                 found = np.int32(0)
@@ -88,7 +89,8 @@ def _count(
                     found += is_event
                     largest[i] = max(largest[i], row[i])
                 per_step[step, sample] += found
-            per_element[sample, start : start + size] = sums[:size]
+            for i in range(size):
+                per_element[sample, start + i] = sums[i]
     for i in range(BLOCK):
         bits = max(bits, largest[i])
     return per_element, per_step, bits
