@@ -78,7 +78,7 @@ def _snn_operations(report: Report) -> Iterator[Block]:
     assert operations is not None
     yield Paragraph(
         f"Exact counts, means per inference over {grouped(operations.num_samples)} clips of "
-        f"{significant(operations.steps)} steps. A synaptic operation is one spike through one existing connection; "
+        f"{grouped(operations.steps)} steps. A synaptic operation is one spike through one existing connection; "
         "connections to padding are not counted. Graded input costs multiplications instead."
     )
     names = [layer_name(layer.name, layer.kind) for layer in operations.layers]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from snnface.app.compared_runs import partner_scores
 from snnface.app.deployment import deploy_run
 from snnface.app.evaluation import evaluate_run, read_answers
 from snnface.app.experiment import open_experiment
@@ -49,7 +50,8 @@ def main(arguments: list[str]) -> None:
     deployment = deploy_run(spiking, snn, options.out / "snn", baseline=ann, console=console)
     page = options.out / "report.html"
     answers = read_answers(options.out / "snn")
-    report_run(spiking, snn, results, deployment, answers, page, date=date.today().isoformat())
+    partners = partner_scores(baseline, BASELINE, ann, deployment)
+    report_run(spiking, snn, results, deployment, answers, page, date=date.today().isoformat(), partners=partners)
     print_scores(spiking, results, deployment=deployment)
     print_deployment(deployment)
     print(f"{page}  ({time.perf_counter() - start:.0f} s)")
