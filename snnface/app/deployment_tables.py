@@ -6,7 +6,15 @@ from conversion.quantisation_report import QuantisationReport
 from hardware.report.parts import Table
 from snnface.app.parity_table import ParityRow
 
-__all__ = ["SHARES", "metric_heading", "metric_value", "parity_table", "step_table"]
+__all__ = [
+    "SHARES",
+    "metric_heading",
+    "metric_value",
+    "parity_table",
+    "short_parity_table",
+    "short_step_table",
+    "step_table",
+]
 
 SHARES = frozenset({"top1", "top3", "top5"})
 """Metrics that are shown in per cent."""
@@ -47,6 +55,51 @@ def _parity_row(row: ParityRow, metric: str | None) -> tuple[Cell, ...]:
     answers = None if row.answer_difference is None else 100 * row.answer_difference
     counts = (row.num_clips, row.num_spikes, row.num_differing, row.num_differing_states)
     return (*named, against, *counts, answers, *judged, "; ".join(row.notes))
+
+
+def short_parity_table(rows: Sequence[ParityRow]) -> Table:
+    """The same for 80 columns of a terminal, without its notes."""
+    metric = next((name for row in rows for name in row.metrics), None)
+    shown: list[tuple[Cell, ...]] = []
+    for row in rows:
+        judged = (
+            () if metric is None else (metric_value(metric, row.metrics[metric]) if metric in row.metrics else None,)
+        )
+        if row.not_run:
+            shown.append((row.tool, None, None, "not run", "", None, *(None for _ in judged)))
+        else:
+            counts = (
+                row.num_clips,
+                row.num_spikes,
+                row.num_differing,
+                row.against.split(",")[0],
+                row.num_differing_states,
+            )
+            shown.append((row.tool, *counts, *judged))
+    columns = ("tool", "clips", "spikes", "differ", "from", "states")
+    title = "One network in every tool that reads it"
+    return Table(
+        title=title, columns=columns if metric is None else (*columns, metric_heading(metric)), rows=tuple(shown)
+    )
+
+
+def short_step_table(report: QuantisationReport) -> Table:
+    """What the integers change in each population, and the rounding that alone changes most."""
+    by_step = {step.step: step.comparisons for step in report.steps}
+    alone = {name: compared for name, compared in by_step.items() if name not in ("all numbers", "integers")}
+    rows: list[tuple[Cell, ...]] = []
+    for place, room in enumerate(report.head_room):
+        together = by_step["integers"][place]
+        most = max(alone, key=lambda name: alone[name][place].num_differing)
+        largest = alone[most][place].num_differing
+        cause = f"{most} ({largest:,})" if largest else ""
+        share = 100 * room.voltage_share
+        rows.append((room.population, together.num_spikes_a, together.num_differing, cause, share, room.num_ties))
+    return Table(
+        title=f"What rounding changes, {report.num_samples} clips",
+        columns=("population", "spikes", "differ", "most by (alone)", "peak v %", "ties"),
+        rows=tuple(rows),
+    )
 
 
 def step_table(report: QuantisationReport) -> Table:

@@ -12,7 +12,7 @@ from hardware.mapping.resources import ChipFit
 from hardware.report.parts import Table as PlainTable
 from snnface.app.cross_validation import CrossValidation, Spread
 from snnface.app.deployment import Deployment
-from snnface.app.deployment_tables import SHARES, metric_heading, parity_table, step_table
+from snnface.app.deployment_tables import SHARES, metric_heading, short_parity_table, short_step_table
 from snnface.app.evaluation import Scores, TestResult
 from snnface.app.experiment import Experiment
 from snnface.app.file_deployment import FileDeployment
@@ -151,7 +151,7 @@ def print_deployment(deployment: Deployment) -> None:
     """Who gives the same spikes, what each rounding changed, and what a clip costs."""
     console = Console(markup=False, highlight=False)
     _print_parity(console, deployment.parity)
-    console.print(_printed(step_table(deployment.steps)))
+    console.print(_printed(short_step_table(deployment.steps)))
     rounded = deployment.agreement[1]
     console.print(
         f"on all {deployment.num_clips} test clips rounding changes {rounded.num_differing:,} bins beside "
@@ -176,18 +176,18 @@ def print_file_deployment(deployment: FileDeployment) -> None:
     console.print(f"{deployment.name} to {deployment.target}; shown: {deployment.inputs}")
     _print_parity(console, deployment.parity)
     if deployment.steps is not None:
-        console.print(_printed(step_table(deployment.steps)))
+        console.print(_printed(short_step_table(deployment.steps)))
     for sentence in deployment.warnings:
         console.print(sentence)
     _print_fits(console, deployment.fits)
 
 
 def _print_parity(console: Console, rows: Sequence[ParityRow]) -> None:
-    parity = parity_table(rows)
-    console.print(_printed(parity, without="note"))
-    for row in parity.rows:
-        if row[-1]:
-            console.print(f"{row[0]}: {row[-1]}")
+    console.print(_printed(short_parity_table(rows)))
+    for row in rows:
+        notes = [*([f"not run: {row.not_run}"] if row.not_run else []), *row.notes]
+        if notes:
+            console.print(f"{row.tool}: {'; '.join(notes)}")
 
 
 def _print_fits(console: Console, fits: Sequence[ChipFit]) -> None:
@@ -196,15 +196,16 @@ def _print_fits(console: Console, fits: Sequence[ChipFit]) -> None:
         console.print(f"{fit.target}: {fit.verdict}, at least {fit.cores} cores{reasons}")
 
 
-def _printed(table: PlainTable, *, without: str = "") -> Table:
-    """A table of plain values for the terminal, one column left out."""
-    shown = [index for index, name in enumerate(table.columns) if name != without]
-    printed = Table(title=table.title, title_style="")
-    for index in shown:
-        is_text = any(isinstance(row[index], str) for row in table.rows[:1])
-        printed.add_column(table.columns[index], justify="left" if is_text else "right")
+def _printed(table: PlainTable) -> Table:
+    """A table of plain values for the terminal."""
+    printed = Table(title=table.title, title_style="", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for index, name in enumerate(table.columns):
+        is_text = any(isinstance(row[index], str) for row in table.rows) and not any(
+            isinstance(row[index], int) for row in table.rows
+        )
+        printed.add_column(name, justify="left" if is_text else "right", no_wrap=True)
     for row in table.rows:
-        printed.add_row(*(_cell(row[index]) for index in shown))
+        printed.add_row(*map(_cell, row))
     return printed
 
 

@@ -3,7 +3,7 @@
 from conversion.head_room import HeadRoom
 from conversion.quantisation_report import QuantisationReport, StepEffect
 from conversion.spike_comparison import SpikeComparison
-from snnface.app.deployment_tables import parity_table, step_table
+from snnface.app.deployment_tables import parity_table, short_parity_table, short_step_table, step_table
 from snnface.app.parity_table import ParityRow
 
 
@@ -69,4 +69,28 @@ def test_roundings_that_change_no_spike_have_no_column():
     assert table.rows == (
         ("n", 100, 7, 0, 50.0, 25.0, 5),
         ("rmse", 0.1, 0.2, 0.3, None, None, None),
+    )
+    assert short_step_table(report).rows == (("n", 100, 0, "weights (7)", 25.0, 5),)
+
+
+def test_the_short_table_fits_a_terminal_and_says_what_was_not_run():
+    rows = (
+        ParityRow(tool="trained network", numbers="float64", num_clips=8, num_spikes=146_839, metrics={"top1": 0.75}),
+        ParityRow(
+            tool="netx",
+            numbers="integers",
+            against="fixed point, as noted",
+            num_clips=2,
+            num_spikes=9,
+            num_differing=0,
+            num_differing_states=0,
+        ),
+        ParityRow(tool="Lava", numbers="integers", against="fixed point", not_run="it is not there"),
+    )
+    table = short_parity_table(rows)
+    assert table.columns == ("tool", "clips", "spikes", "differ", "from", "states", "top1 %")
+    assert table.rows == (
+        ("trained network", 8, 146_839, None, "", None, 75.0),
+        ("netx", 2, 9, 0, "fixed point", 0, None),
+        ("Lava", None, None, "not run", "", None, None),
     )
