@@ -30,8 +30,9 @@ COUNTED_CLIPS = 4
 def converted_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str, Measure], tuple[str, ...]]:
     """The scores of the converted network beside the operations of a clip, and what to know of them.
 
-    The network is tuned to its ANN's answers on training pictures. Counts are shown as
-    events, each picture's in eight parts of its time; other pictures are held.
+    Max-pools, where there are any, become averages, and the network is tuned to its ANN's
+    answers on training pictures. Counts are shown as events, each picture's in eight parts of
+    its time; other pictures are held.
 
     Raises:
         SnnfaceError: as `open_converted_run` and `convert`.
@@ -40,7 +41,12 @@ def converted_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str
     own = run.source.own
     assert own is not None
     settings = ConvertConfig(
-        steps=STEPS, method="steps", task=own.task, seed=experiment.recipe.seed, report_steps=(STEPS,)
+        steps=STEPS,
+        method="steps",
+        max_pool="average",
+        task=own.task,
+        seed=experiment.recipe.seed,
+        report_steps=(STEPS,),
     )
     made = convert(
         run.network,
@@ -54,7 +60,7 @@ def converted_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str
     answers = [simulate(graph, piece, keep=(), precision="float32").answers for piece in _shown(own)]
     scores = run.measures(np.concatenate(answers)) | _operations(run, graph, own)
     notes = (
-        f"converted by {made.report.method} for {STEPS} steps a picture, "
+        f"converted by the method {made.report.method!r} for {STEPS} steps a picture, "
         + ("shown its events in as many parts of its time" if shows_events else "the picture held over all of them")
         + "; a fresh state for every picture",
         *made.report.removed,

@@ -15,7 +15,7 @@ def test_a_converted_network_of_counts_is_shown_events_and_scored_as_its_run() -
     assert {"top1", "synops", "macs", "spikes"} <= scores.keys()
     assert 0 <= scores["top1"].value <= 1
     assert scores["synops"].value > 0
-    assert notes[0].startswith("converted by qcfs for 8 steps a picture, shown its events")
+    assert notes[0].startswith("converted by the method 'steps' for 8 steps a picture, shown its events")
     assert any("became an average" in note for note in notes)
 
 

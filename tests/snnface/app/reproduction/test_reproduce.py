@@ -70,7 +70,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("snnface.app.reproduction.times.TABLES", {TABLE.name: TABLE})
     monkeypatch.setattr(plan, "recipe_named", RECIPES.__getitem__)
     # Seconds for each clip, and tested where it lives.
-    monkeypatch.setattr("snnface.app.deployment.find_lava_python", lambda: None)
+    monkeypatch.setattr("snnface.app.referees.find_lava_python", lambda: None)
+    monkeypatch.setattr("hardware.backends.netx.find_netx_python", lambda: None)
 
 
 @pytest.fixture(scope="module")
