@@ -26,11 +26,9 @@ from pathlib import Path
 
 import numpy as np
 
-# This script bears the name of the package that it measures, and its folder comes first where imports are looked up.
+# Scripts here bear the names of packages that they measure, and their folder comes first where imports are looked up.
 HERE = Path(__file__).resolve().parent
-sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != HERE] + [str(HERE)]
-
-from peers.dense_loop import dense_loop  # noqa: E402
+sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != HERE]
 
 from conversion.graph import INPUT, Connection, Conv2dSynapse, LinearSynapse, Readout, Synapse  # noqa: E402
 from conversion.integer_graph import IntegerGraph, IntegerNeuron, IntegerPopulation  # noqa: E402
@@ -52,6 +50,9 @@ from hardware.random_processes import random_processes  # noqa: E402
 from hardware.report import Report, write_report  # noqa: E402
 from hardware.target import LOIHI2  # noqa: E402
 from snnface.seeding import SeedTree  # noqa: E402
+
+sys.path.append(str(HERE))
+from peers.dense_loop import dense_loop  # noqa: E402
 
 PARTS = ("differences", "speed", "report")
 NETWORKS_AT_ONCE = 100
