@@ -6,8 +6,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# The ablation trains for hours; here it shows that it runs.
-ARGUMENTS = {"training_ablation.py": ["--quick"]}
+# The ablation trains for hours, and conversion for one; here they show that they run.
+ARGUMENTS = {"conversion.py": ["--quick"], "training_ablation.py": ["--quick"]}
 
 
 def main() -> int:
