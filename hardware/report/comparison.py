@@ -151,7 +151,7 @@ def _operations(runs: Sequence[ComparedRun]) -> Iterator[Block]:
             (
                 run.name,
                 compact(run.num_parameters),
-                significant(run.operations.steps),
+                grouped(run.operations.steps),
                 compact(totals["spikes"].mean),
                 percent(run.operations.rate),
                 compact(work.mean),
