@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64
 from torch import nn
 
 from conversion.simulate import simulate
-from conversion.spike_comparison import SpikeComparison, compare_spikes
+from conversion.spike_comparison import SpikeComparison, added_comparisons, compare_spikes
 from hardware.backends.base import RunResult
 from hardware.backends.fixed_point import FixedPointBackend
 from hardware.counts.operation_counts import NetworkOperations
@@ -18,8 +18,8 @@ from hardware.report.parts import ClipPicture, Table, Trace, clip_picture
 from hardware.target import LOIHI2
 from snnface.app.answers import answer_names, in_words
 from snnface.app.catalog import representation_of
-from snnface.app.deployment import Prepared, added_comparisons, integer_counts, prepare
 from snnface.app.framing import HOLD_US, Framing
+from snnface.app.prepared_network import Prepared, integer_counts, prepare
 from snnface.app.recipes import Recipe
 from snnface.app.training_view import TrainingView
 from snnface.events import EventStream, Resolution, TimeWindow

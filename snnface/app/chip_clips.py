@@ -22,7 +22,7 @@ from snnface.models.reconstruction import SpikingReconstruction
 from snnface.tasks.base import Output
 from snnface.tasks.scoring import ScoringMeter
 
-__all__ = ["AnswerMeter", "evenly_spread", "first_clips", "host_output", "integer_batches"]
+__all__ = ["CLIPS_AT_ONCE", "AnswerMeter", "evenly_spread", "first_clips", "host_output", "integer_batches"]
 
 CLIPS_AT_ONCE = 8
 

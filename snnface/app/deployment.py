@@ -42,12 +42,12 @@ from hardware.mapping.resources import ChipFit, chip_fit
 from hardware.report.parts import Agreement
 from hardware.target import TARGETS, HardwareTarget
 from snnface.app.catalog import scorings_of
-from snnface.app.chip_clips import AnswerMeter, evenly_spread, first_clips, host_output, integer_batches
+from snnface.app.chip_clips import CLIPS_AT_ONCE, AnswerMeter, evenly_spread, first_clips, host_output, integer_batches
 from snnface.app.evaluation import TestScorer
 from snnface.app.experiment import Experiment
 from snnface.app.parity_runner import ModelRunner
 from snnface.app.parity_table import ParityRow, parity_rows
-from snnface.app.prepared_network import Prepared, Scaling, integer_counts, prepare
+from snnface.app.prepared_network import Prepared, Scaling, prepare
 from snnface.app.progress import counting_bar
 from snnface.app.recipes import Recipe
 from snnface.app.referees import NotRun, RefereeRun, fixed_point_run, lava_referee, netx_referee
@@ -63,16 +63,10 @@ from snnface.tasks.scoring import Measure
 __all__ = [
     "Deployment",
     "DeploymentConfig",
-    "Prepared",
-    "added_comparisons",
     "check_baseline",
     "compare_lava",
     "deploy_run",
-    "integer_counts",
-    "prepare",
 ]
-
-CLIPS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,8 @@ SHARES = frozenset({"top1", "top3", "top5"})
 
 Cell = str | int | float | None
 
+_PARITY_TITLE = "One network in every tool that reads it"
+
 
 def metric_heading(metric: str) -> str:
     return f"{metric} %" if metric in SHARES else metric
@@ -33,11 +35,11 @@ def metric_value(metric: str, value: float) -> float:
 
 def parity_table(rows: Sequence[ParityRow]) -> Table:
     """One network in every tool; the last column says what kept a tool away, or where it is known to be wrong."""
-    metric = next((name for row in rows for name in row.metrics), None)
+    metric = _metric_of(rows)
     columns = ("tool", "computes in", "must equal", "clips", "spikes", "differing", "states differing")
     judged = () if metric is None else (metric_heading(metric),)
     return Table(
-        title="One network in every tool that reads it",
+        title=_PARITY_TITLE,
         columns=(*columns, "answers differ by %", *judged, "note"),
         rows=tuple(_parity_row(row, metric) for row in rows),
         note="Bins (step, clip, neuron) in which one side spikes and the other does not, and final currents and "
@@ -47,11 +49,9 @@ def parity_table(rows: Sequence[ParityRow]) -> Table:
 
 def _parity_row(row: ParityRow, metric: str | None) -> tuple[Cell, ...]:
     against = row.against if row.is_exact or not row.against else f"{row.against}, but for rounding"
-    named, judged = (row.tool, row.numbers), () if metric is None else (None,)
+    named, judged = (row.tool, row.numbers), _judged(row, metric)
     if row.not_run:
         return (*named, f"{against} (not run)", None, None, None, None, None, *judged, f"not run: {row.not_run}")
-    if metric is not None and metric in row.metrics:
-        judged = (metric_value(metric, row.metrics[metric]),)  # type: ignore[assignment]
     answers = None if row.answer_difference is None else 100 * row.answer_difference
     counts = (row.num_clips, row.num_spikes, row.num_differing, row.num_differing_states)
     return (*named, against, *counts, answers, *judged, "; ".join(row.notes))
@@ -59,28 +59,33 @@ def _parity_row(row: ParityRow, metric: str | None) -> tuple[Cell, ...]:
 
 def short_parity_table(rows: Sequence[ParityRow]) -> Table:
     """The same for 80 columns of a terminal, without its notes."""
-    metric = next((name for row in rows for name in row.metrics), None)
-    shown: list[tuple[Cell, ...]] = []
-    for row in rows:
-        judged = (
-            () if metric is None else (metric_value(metric, row.metrics[metric]) if metric in row.metrics else None,)
-        )
-        if row.not_run:
-            shown.append((row.tool, None, None, "not run", "", None, *(None for _ in judged)))
-        else:
-            counts = (
-                row.num_clips,
-                row.num_spikes,
-                row.num_differing,
-                row.against.split(",")[0],
-                row.num_differing_states,
-            )
-            shown.append((row.tool, *counts, *judged))
-    columns = ("tool", "clips", "spikes", "differ", "from", "states")
-    title = "One network in every tool that reads it"
+    metric = _metric_of(rows)
+    judged = () if metric is None else (metric_heading(metric),)
     return Table(
-        title=title, columns=columns if metric is None else (*columns, metric_heading(metric)), rows=tuple(shown)
+        title=_PARITY_TITLE,
+        columns=("tool", "clips", "spikes", "differ", "from", "states", *judged),
+        rows=tuple(_short_parity_row(row, metric) for row in rows),
     )
+
+
+def _short_parity_row(row: ParityRow, metric: str | None) -> tuple[Cell, ...]:
+    if row.not_run:
+        return (row.tool, None, None, "not run", "", None, *_judged(row, metric))
+    against = row.against.split(",")[0]
+    counts = (row.num_clips, row.num_spikes, row.num_differing, against, row.num_differing_states)
+    return (row.tool, *counts, *_judged(row, metric))
+
+
+def _metric_of(rows: Sequence[ParityRow]) -> str | None:
+    """The first that any row was judged by."""
+    return next((name for row in rows for name in row.metrics), None)
+
+
+def _judged(row: ParityRow, metric: str | None) -> tuple[Cell, ...]:
+    """The cell of the metric's column, if there is one."""
+    if metric is None:
+        return ()
+    return (metric_value(metric, row.metrics[metric]) if metric in row.metrics else None,)
 
 
 def short_step_table(report: QuantisationReport) -> Table:

@@ -23,9 +23,10 @@ from hardware.target import LOIHI2
 from snnface.app import run as run_module
 from snnface.app.analysis import analyse
 from snnface.app.cli import main
-from snnface.app.deployment import Deployment, check_baseline, compare_lava, integer_counts, prepare
+from snnface.app.deployment import Deployment, check_baseline, compare_lava
 from snnface.app.evaluation import TestResult, read_answers
 from snnface.app.experiment import Experiment, open_experiment
+from snnface.app.prepared_network import integer_counts, prepare
 from snnface.app.pretrained import PRETRAINED
 from snnface.app.reporting import read_deployment
 from snnface.app.run import load_run, weights_hash
