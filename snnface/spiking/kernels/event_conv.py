@@ -9,10 +9,10 @@ patch around a pixel and w the weights of a map, mean and variance over all pixe
 
 and m and M come from sums over pairs of inputs within reach. They are plain functions of
 w, so that torch differentiates them; the kernel's own gradient is that of
-y = scale (w . p) + shift, all of which follows from S = sum of dy (x) p and the sum of dy.
+y = scale (w . p) + shift, all of which follows from the sums of dh (x) p and of dh.
 
-Currents are sums of the same products as the convolution's in another order: equal to
-rounding. Results depend neither on the number of threads nor on how time is cut.
+A neuron's h is the sum of the same products as the convolution's in another order, each with
+its scale: equal to rounding. Results depend neither on the number of threads nor on how time is cut.
 """
 
 import ctypes
@@ -34,17 +34,18 @@ from snnface.spiking.kernels.cpu.native import (
     refuse_double_backward,
 )
 from snnface.spiking.kernels.cpu.parameters import neuron_params
-from snnface.spiking.kernels.options import options_of
+from snnface.spiking.kernels.options import decays_input, options_of
 from snnface.spiking.kernels.packed_spikes import RelayOutput
 from snnface.spiking.neurons import LayerOutput, NeuronConfig
 
 __all__ = ["MAX_DENSITY", "event_conv_layer", "packed_event_layer", "unavailable"]
 
-# What a tile and its surroundings can be: their columns fit in one word.
+# The moments of larger ones cost with the fourth power of their side.
 KERNELS = range(1, 12, 2)
 
 # Share of non-zero inputs up to which this path is the faster one in training. Milliseconds of one
-# core forward + backward (AMD EPYC with AVX-512, 64 x 64 pixels, 32 maps, T 75), here and by `cpu.conv_layer`:
+# core forward + backward (AMD EPYC with AVX-512, 64 x 64 pixels, 32 maps, T 75), here and by `cpu.conv_layer`
+# (here before the forward pass became two fifths faster):
 #   batch 8, 2 channels, 3 x 3:  density 0.05: 50 + 74, 172 + 220;  0.5: 114 + 143, 159 + 212
 #   batch 4, 2 channels, 3 x 3:  density 0.5 in bfloat16: 58 + 79, 63 + 90;  0.75: 51 + 146, 86 + 105
 #   batch 4, 8 channels, 3 x 3:  density 0.1: 114 + 103, 134 + 165;  0.3: 156 + 145, 143 + 168
@@ -318,7 +319,7 @@ def _event_conv_backward(
     sizes: list[int],
     stored: torch.dtype,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """S [O, C, k, k], the sums of dy [O] and of the leak's gradient [O], in float64."""
+    """Sums in float64: of dh times patch [O, C, k, k], of dh [O], of dh times what the leak pulls v by [O]."""
     num_steps, num_samples, _, height, width, maps, _, pool = sizes
     if d_spikes is None:
         d_spikes = torch.zeros((num_steps, num_samples, maps, height // pool, width // pool), dtype=stored)
@@ -366,11 +367,17 @@ def _gradient(ctx, d_spikes, d_voltage, d_count):  # type: ignore[no-untyped-def
     _, _, _, weight, scale, shift, leak, _ = saved
     if d_spikes is None and d_count is None:
         return (None,) * 11
-    outer, dy_sum, leak_sum = _event_conv_backward(*saved, d_spikes, d_count, ctx.options, ctx.sizes, ctx.stored)
-    d_weight = (outer * scale.double()[:, None, None, None]).to(weight)
-    d_scale = (outer * weight.double()).sum((1, 2, 3)).to(scale)
+    outer, dh_sum, leak_sum = _event_conv_backward(*saved, d_spikes, d_count, ctx.options, ctx.sizes, ctx.stored)
+    # h = v - leak (v - v_reset) + gain (scale x + shift), with x = w . patch
+    dh_x_sum = (outer * weight.double()).sum((1, 2, 3))
+    gain: Tensor | float = 1.0
+    if decays_input(ctx.options):
+        gain = leak.double()
+        leak_sum = leak_sum + scale * dh_x_sum + shift * dh_sum
+    d_weight = (outer * (gain * scale)[:, None, None, None]).to(weight)
+    d_scale, d_shift = (gain * dh_x_sum).to(scale), (gain * dh_sum).to(shift)
     d_leak = (leak_sum if leak.ndim else leak_sum.sum()).to(leak)
-    return None, None, None, d_weight, d_scale, dy_sum.to(shift), d_leak, None, None, None, None
+    return None, None, None, d_weight, d_scale, d_shift, d_leak, None, None, None, None
 
 
 def _refuse(ctx, *gradients):  # type: ignore[no-untyped-def]

@@ -5,7 +5,7 @@ from typing import get_args
 from snnface.spiking.neurons import NeuronConfig
 from snnface.spiking.surrogate import Surrogate
 
-__all__ = ["SURROGATES", "options_of"]
+__all__ = ["SURROGATES", "decays_input", "options_of"]
 
 SURROGATES: tuple[str, ...] = get_args(Surrogate)
 """In the order of `enum Surrogate` in neuron.h."""
@@ -26,3 +26,8 @@ def options_of(config: NeuronConfig) -> list[float]:
         float(SURROGATES.index(config.surrogate)),
         float(config.detach_reset),
     ]
+
+
+def decays_input(options: list[float]) -> bool:
+    """Whether inputs are multiplied by the leak."""
+    return bool(options[4])

@@ -1,15 +1,16 @@
 // The event-driven first layer: sparse pictures -> convolution -> affine -> neurons -> max-pool.
 //
 // The convolution's output never exists. Work is cut into tiles: two rows, a few columns and some
-// maps of one sample, which run through all T steps with their voltages and currents in the
-// first-level cache. A step adds each non-zero input, times a row of weights, to the neurons that
-// it reaches, then advances the neurons. The backward pass repeats a tile, keeps its h, and runs
-// the adjoint recursion; what leaves it is S = sum of dy (x) patch, which costs in proportion to
-// the events too, the sum of dy, and the gradient of the leak.
+// maps of one sample, which run through all T steps in the first-level cache. A neuron is one number
+// there: a step begins with what is left of its voltage plus the shift, each non-zero input adds a
+// row of weights, already scaled, to the neurons that it reaches, and what has come together is h.
+// The backward pass repeats a tile, keeps its h, and runs the adjoint recursion; what leaves it is
+// the sum of dh (x) patch, which costs in proportion to the events too, the sum of dh, and the
+// gradient of the leak. (dy is dh times a constant of the map.)
 //
-// A neuron's current is summed in the order row, channel, column of the inputs, and sums over tiles
-// are kept for a fixed number of parts and added in a fixed order: no result depends on the number
-// of threads, and no spike on the tiles.
+// A neuron sums in the order voltage, shift, then row, channel, column of the inputs, and sums over
+// tiles are kept for a fixed number of parts and added in a fixed order: no result depends on the
+// number of threads, and no spike on the tiles.
 //
 // Layouts: weights [O,C,k,k]; spikes and their gradient [T,B,H/pool,W/pool,O]; voltages [B,H,W,O].
 #include <algorithm>
@@ -26,7 +27,7 @@ namespace {
 
 constexpr int VECTORS = 2;        // of maps, in one tile
 constexpr int64_t TILE_ROWS = 2;  // one row of pooling windows
-constexpr int64_t FORWARD_COLUMNS = 32;
+constexpr int64_t FORWARD_COLUMNS = 64;
 constexpr int64_t BACKWARD_BYTES = 640 << 10;  // of a tile's h over all steps: most of a second-level cache of 1 MB
 constexpr int64_t PARTS = 64;                  // of every long sum, whatever the number of threads
 
@@ -49,25 +50,25 @@ int64_t sum_of(Mask<R> counts, int64_t lanes) {
 template <class R>
 struct Layer {
     EventShape shape;
-    NeuronParams neuron;
+    Neuron<R> neuron;
     Events<R> events;
     const R *start;  // [B,H,W,O], or null: from rest
     int64_t num_groups;
-    std::vector<R> weights;  // [groups][C,k,k][maps], kx running backwards: along a row of neurons
-    std::vector<R> scale, shift, leak;
+    std::vector<R> weights;  // scaled, [groups][C,k,k][maps], kx running backwards: along a row of neurons
+    std::vector<R> shift, leak;
 
     Layer(const EventShape &s, const NeuronParams &p, const Events<R> &e, const R *weight, const R *scales,
           const R *shifts, const R *leaks, int64_t num_leaks, const R *v)
         : shape(s), neuron(p), events(e), start(v), num_groups((s.maps + MAPS<R> - 1) / MAPS<R>),
-          weights(num_groups * s.taps() * MAPS<R> + ALIGNMENT<R>), scale(num_groups * MAPS<R>), shift(scale.size()),
-          leak(scale.size()) {
+          weights(num_groups * s.taps() * MAPS<R> + ALIGNMENT<R>), shift(num_groups * MAPS<R>), leak(shift.size()) {
         R *to = aligned(weights.data());
         for (int64_t o = 0; o < s.maps; ++o) {
-            scale[o] = scales[o];
-            shift[o] = shifts[o];
             leak[o] = leaks[num_leaks == 1 ? 0 : o];
+            const R gain = neuron.gain(leak[o]);
+            shift[o] = gain * shifts[o];
             for (int64_t tap = 0; tap < s.taps(); ++tap)
-                to[(o / MAPS<R> * s.taps() + along(tap)) * MAPS<R> + o % MAPS<R>] = weight[o * s.taps() + tap];
+                to[(o / MAPS<R> * s.taps() + along(tap)) * MAPS<R> + o % MAPS<R>] =
+                    gain * (scales[o] * weight[o * s.taps() + tap]);
         }
     }
     int64_t along(int64_t tap) const {
@@ -83,6 +84,16 @@ struct Tile {
     int64_t columns() const { return right - left; }
 };
 
+// Numbers of a tile's neurons, [rows][columns + 4 radius][maps]: neurons beyond its sides are reached
+// by events too, and mean nothing.
+template <class R>
+struct Field {
+    int64_t pitch, size, inside;
+    Field(const EventShape &shape, const Tile &tile)
+        : pitch((tile.columns() + 4 * shape.radius()) * MAPS<R>), size(tile.rows() * pitch),
+          inside(2 * shape.radius() * MAPS<R>) {}
+};
+
 struct Tiling {
     EventShape shape;
     int64_t columns, down, across;
@@ -96,14 +107,14 @@ struct Tiling {
 };
 
 // Calls reach(value, offset of the weights, neurons) for every row of `kernel` neurons that every
-// event of step t reaches. `field` is [rows][columns + 4 radius][maps]: neurons beyond the tile's
-// sides are reached too, and mean nothing. Returns whether there was an event.
+// event of step t reaches. Returns whether there was an event.
 template <class R, int KERNEL, class Reach>
 inline bool for_events(const Layer<R> &layer, const Tile &tile, int64_t t, R *field, Reach reach) {
     const EventShape &shape = layer.shape;
     const int64_t kernel = KERNEL ? KERNEL : shape.kernel, radius = kernel / 2;
-    const int64_t pitch = (tile.columns() + 4 * radius) * MAPS<R>;
+    const int64_t pitch = Field<R>(shape, tile).pitch;
     const int64_t top = std::max<int64_t>(0, tile.top - radius), bottom = std::min(shape.height, tile.bottom + radius);
+    const int64_t left = std::max<int64_t>(0, tile.left - radius), right = std::min(shape.width, tile.right + radius);
     uint64_t found = 0;
     for (int64_t y = top; y < bottom; ++y) {
         // The neurons of row y' = y + radius - ky lie in the tile.
@@ -111,18 +122,20 @@ inline bool for_events(const Layer<R> &layer, const Tile &tile, int64_t t, R *fi
         const int64_t last = std::min<int64_t>(kernel - 1, y + radius - tile.top);
         const int64_t row = shape.row(tile.sample, y, t, 0);
         auto events_of_row = [&](auto rows) {
-            for (int64_t c = 0; c < shape.channels; ++c) {
-                uint64_t bits = layer.events.window(row + c, tile.left - radius, tile.columns() + 2 * radius);
-                if (!bits) continue;
-                found |= bits;
-                const R *value = layer.events.from(row + c, tile.left - radius);
-                R *neurons = field + (y + radius - first - tile.top) * pitch;
-                for (; bits; bits &= bits - 1, ++value) {
-                    const int64_t x = __builtin_ctzll(bits);
-                    for (int64_t i = 0; i < rows; ++i)
-                        reach(*value, (c * kernel + first + i) * kernel * MAPS<R>, neurons + x * MAPS<R> - i * pitch);
+            for (int64_t c = 0; c < shape.channels; ++c)
+                for (int64_t word = left / 64; word * 64 < right; ++word) {
+                    uint64_t bits = layer.events.between(row + c, word, left, right);
+                    if (!bits) continue;
+                    found |= bits;
+                    const R *value = layer.events.from(row + c, std::max(left, word * 64));
+                    const int64_t row_at = (y + radius - first - tile.top) * pitch;
+                    const int64_t at = row_at + (word * 64 - tile.left + radius) * MAPS<R>;
+                    for (; bits; bits &= bits - 1, ++value) {
+                        R *neurons = field + (at + __builtin_ctzll(bits) * MAPS<R>);
+                        for (int64_t i = 0; i < rows; ++i)
+                            reach(*value, (c * kernel + first + i) * kernel * MAPS<R>, neurons - i * pitch);
+                    }
                 }
-            }
         };
         // A constant number of rows: the loop over the events, whose end nobody can foresee, has no other branch.
         if (last == first) events_of_row(std::integral_constant<int64_t, 1>());
@@ -132,21 +145,21 @@ inline bool for_events(const Layer<R> &layer, const Tile &tile, int64_t t, R *fi
 }
 
 template <class R, int KERNEL>
-bool add_events(const Layer<R> &layer, const Tile &tile, int64_t t, const R *weights, R *currents) {
+bool add_events(const Layer<R> &layer, const Tile &tile, int64_t t, const R *weights, R *field) {
     constexpr int L = Lanes<R>::count;
     const int64_t length = (KERNEL ? KERNEL : layer.shape.kernel) * VECTORS;
-    return for_events<R, KERNEL>(layer, tile, t, currents, [=](R value, int64_t offset, R *neurons) {
+    return for_events<R, KERNEL>(layer, tile, t, field, [=](R value, int64_t offset, R *neurons) {
         for (int64_t j = 0; j < length; ++j)
             store(neurons + j * L, load(neurons + j * L) + value * load(weights + offset + j * L));
     });
 }
 template <class R>
-bool add_events(const Layer<R> &layer, const Tile &tile, int64_t t, const R *weights, R *currents) {
-    return layer.shape.kernel == 3 ? add_events<R, 3>(layer, tile, t, weights, currents)
-                                   : add_events<R, 0>(layer, tile, t, weights, currents);
+bool add_events(const Layer<R> &layer, const Tile &tile, int64_t t, const R *weights, R *field) {
+    return layer.shape.kernel == 3 ? add_events<R, 3>(layer, tile, t, weights, field)
+                                   : add_events<R, 0>(layer, tile, t, weights, field);
 }
 
-// outer [C,k,k][maps] += dy (x) patch, of one step.
+// outer [C,k,k][maps] += dh (x) patch, of one step.
 template <class R, int KERNEL>
 void add_outer(const Layer<R> &layer, const Tile &tile, int64_t t, R *gradients, R *outer) {
     constexpr int L = Lanes<R>::count;
@@ -157,31 +170,20 @@ void add_outer(const Layer<R> &layer, const Tile &tile, int64_t t, R *gradients,
     });
 }
 
-// One vector of maps of a layer. PLAIN: reset to 0, input not scaled, no gradient through the reset.
+// One vector of maps of a layer. PLAIN: reset to 0, no gradient through the reset.
 template <class R, bool PLAIN>
 struct Maps {
     Neuron<R> neuron;
-    Vec<R> scale, shift, leak, gain;
+    Vec<R> shift, leak;
     Maps(const Layer<R> &layer, int64_t first)
-        : neuron(layer.neuron), scale(load(&layer.scale[first])), shift(load(&layer.shift[first])),
-          leak(load(&layer.leak[first])) {
-        if (PLAIN) neuron.subtract = neuron.decay_input = false, neuron.detach_reset = true, neuron.v_reset = 0;
-        gain = neuron.decay_input ? leak : splat<R>(1);
+        : neuron(layer.neuron), shift(load(&layer.shift[first])), leak(load(&layer.leak[first])) {
+        if (PLAIN) neuron.subtract = false, neuron.detach_reset = true, neuron.v_reset = 0;
     }
-    // As `Neuron::charge`, whose gain is 1 where the input is not scaled.
-    Vec<R> charge(Vec<R> v, Vec<R> x) const {
-        return PLAIN ? (v - leak * (v - neuron.v_reset)) + x : neuron.charge(v, x, leak, gain);
-    }
-    // The current of a neuron, taken out of the field.
-    Vec<R> take(R *current) const {
-        const Vec<R> y = load(current) * scale + shift;
-        store(current, Vec<R>{});
-        return y;
-    }
-    Vec<R> after(const R *charged) const {
-        const Vec<R> h = load(charged);
-        return neuron.reset(h, neuron.fires(h));
-    }
+    // What a step begins with: h, but for the events.
+    Vec<R> begun(Vec<R> v) const { return (v - leak * (v - neuron.v_reset)) + shift; }
+    // The next step does not begin: v is left as it is, but for the sign of zero.
+    void stay() { leak = Vec<R>{}, shift = splat<R>(-R(0)); }
+    Vec<R> after(Vec<R> h) const { return neuron.reset(h, neuron.fires(h)); }
 };
 
 template <class S>
@@ -189,56 +191,67 @@ inline Vec<Real<S>> load_lanes(const S *from, int64_t lanes) {
     return lanes >= Lanes<Real<S>>::count ? load(from) : load_some(from, lanes);
 }
 
-// The first voltages of a tile, [rows][columns][maps].
-template <class R>
-void load_start(const Layer<R> &layer, const Tile &tile, int64_t first_map, R *voltages) {
+// What the first step of a tile begins with; and the voltages at rest, or of the call before,
+// [rows][columns][maps], where asked for.
+template <class R, bool PLAIN>
+void begin(const Layer<R> &layer, const Tile &tile, int64_t first_map, R *field, R *voltages = nullptr) {
+    constexpr int L = Lanes<R>::count;
     const EventShape &shape = layer.shape;
-    std::fill(voltages, voltages + tile.rows() * tile.columns() * MAPS<R>, R(layer.neuron.v_reset));
-    if (!layer.start) return;
-    const int64_t lanes = std::min(MAPS<R>, shape.maps - first_map);
-    for (int64_t y = tile.top; y < tile.bottom; ++y)
-        for (int64_t x = tile.left; x < tile.right; ++x, voltages += MAPS<R>)
-            std::copy_n(layer.start + ((tile.sample * shape.height + y) * shape.width + x) * shape.maps + first_map,
-                        lanes, voltages);
+    const Field<R> layout(shape, tile);
+    std::fill(field, field + layout.size, R(0));
+    const int64_t num_maps = std::min(MAPS<R>, shape.maps - first_map);
+    for (int64_t v = 0; v < MAPS<R>; v += L) {
+        const Maps<R, PLAIN> maps(layer, first_map + v);
+        for (int64_t y = tile.top; y < tile.bottom; ++y)
+            for (int64_t x = tile.left; x < tile.right; ++x) {
+                const int64_t row = y - tile.top, column = x - tile.left;
+                Vec<R> before = splat<R>(layer.neuron.v_reset);
+                if (layer.start && v < num_maps) {
+                    const R *from = layer.start + ((tile.sample * shape.height + y) * shape.width + x) * shape.maps;
+                    before = load_lanes(from + first_map + v, num_maps - v);
+                }
+                store(field + row * layout.pitch + layout.inside + column * MAPS<R> + v, maps.begun(before));
+                if (voltages) store(voltages + (row * tile.columns() + column) * MAPS<R> + v, before);
+            }
+    }
 }
 
-// One step of one vector of maps of a tile; adds to `tally` the spikes before pooling. `pitch` leads from a pixel's spikes
-// to the next one's.
+// Ends a step of one vector of maps of a tile: what has come together is h. The next step begins, but
+// after the last one, whose voltages stay. Adds to `tally` the spikes before pooling. `pitch` leads from
+// a pixel's spikes to the next one's.
 template <class S, bool PLAIN>
-void advance(const Maps<Real<S>, PLAIN> maps, const EventShape &shape, const Tile &tile, Real<S> *voltages,
-             Real<S> *currents, S *spikes, int64_t pitch, int64_t lanes, Mask<Real<S>> &tally) {
+void advance(const Maps<Real<S>, PLAIN> maps, const EventShape &shape, const Tile &tile, Real<S> *neurons, S *spikes,
+             int64_t pitch, int64_t lanes, Mask<Real<S>> &tally) {
     typedef Real<S> R;
-    const int64_t rows = tile.rows(), columns = tile.columns();
-    const int64_t v_pitch = columns * MAPS<R>, c_pitch = (columns + 4 * shape.radius()) * MAPS<R>;
+    const int64_t rows = tile.rows(), columns = tile.columns(), v_pitch = Field<R>(shape, tile).pitch;
     Mask<R> count{};
-    auto one = [&](R *v, R *c) {
-        const Vec<R> h = maps.charge(load(v), maps.take(c));
+    auto one = [&](R *v) {
+        const Vec<R> h = load(v);
         const Mask<R> fired = maps.neuron.fires(h);
-        store(v, maps.neuron.reset(h, fired));
+        store(v, maps.begun(maps.neuron.reset(h, fired)));
         count = fired ? count + 1 : count;
         return h;
     };
     if (shape.pool == 1) {
         for (int64_t row = 0; row < rows; ++row) {
-            R *v = voltages + row * v_pitch, *c = currents + row * c_pitch;
+            R *v = neurons + row * v_pitch;
             S *to = spikes + row * shape.width * pitch;
-            for (int64_t x = 0; x < columns; ++x, v += MAPS<R>, c += MAPS<R>, to += pitch)
-                store_spikes(to, maps.neuron.fires(one(v, c)), lanes);
+            for (int64_t x = 0; x < columns; ++x, v += MAPS<R>, to += pitch)
+                store_spikes(to, maps.neuron.fires(one(v)), lanes);
         }
     } else {
-        R *v = voltages, *c = currents;
+        R *v = neurons;
         const int64_t windows = rows == 2 ? columns / 2 : 0;
-        for (int64_t x = 0; x < windows; ++x, v += 2 * MAPS<R>, c += 2 * MAPS<R>, spikes += pitch) {
-            Vec<R> most = larger(one(v, c), splat<R>(maps.neuron.limit));
-            most = larger(one(v + MAPS<R>, c + MAPS<R>), most);
-            most = larger(one(v + v_pitch, c + c_pitch), most);
-            most = larger(one(v + v_pitch + MAPS<R>, c + c_pitch + MAPS<R>), most);
+        for (int64_t x = 0; x < windows; ++x, v += 2 * MAPS<R>, spikes += pitch) {
+            Vec<R> most = larger(one(v), splat<R>(maps.neuron.limit));
+            most = larger(one(v + MAPS<R>), most);
+            most = larger(one(v + v_pitch), most);
+            most = larger(one(v + v_pitch + MAPS<R>), most);
             store_spikes(spikes, maps.neuron.fires(most), lanes);
         }
         // What floor mode leaves out of the pool fires all the same.
         for (int64_t row = 0; row < rows; ++row)
-            for (int64_t x = 2 * windows; x < columns; ++x)
-                one(voltages + row * v_pitch + x * MAPS<R>, currents + row * c_pitch + x * MAPS<R>);
+            for (int64_t x = 2 * windows; x < columns; ++x) one(neurons + row * v_pitch + x * MAPS<R>);
     }
     tally += count;
 }
@@ -256,44 +269,52 @@ int64_t forward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t grou
     typedef Real<S> R;
     constexpr int L = Lanes<R>::count;
     const EventShape &shape = layer.shape;
-    const int64_t size = tile.rows() * tile.columns() * MAPS<R>, first_map = group * MAPS<R>;
-    work.assign(2 * size + tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R> + ALIGNMENT<R>, R(0));
-    R *voltages = aligned(work.data()), *before = voltages + size, *currents = before + size;
-    load_start(layer, tile, first_map, voltages);
+    const Field<R> layout(shape, tile);
+    const int64_t first_map = group * MAPS<R>, lanes_of_group = std::min(MAPS<R>, shape.maps - first_map);
+    work.resize(2 * layout.size + ALIGNMENT<R>);
+    R *field = aligned(work.data()), *before = field + layout.size;
+    begin<R, PLAIN>(layer, tile, first_map, field);
     const int64_t picture = shape.pooled_height() * shape.pooled_width();
     int64_t pixel = tile.sample * picture + tile.top / shape.pool * shape.pooled_width() + tile.left / shape.pool;
     Mask<R> totals[VECTORS] = {};
     bool is_quiet = false;
     for (int64_t t = 0; t < shape.steps; ++t, pixel += shape.batch * picture) {
-        const bool has_events = add_events(layer, tile, t, layer.group_weights(group), currents);
+        // Where the next step's spikes go is too far from here for the processor to foresee.
+        if (t + 1 < shape.steps) {
+            const S *next = spikes.at(pixel + shape.batch * picture, first_map);
+            for (int64_t i = 0; i < tile.columns() / shape.pool * spikes.pitch(); i += 64 / int64_t(sizeof(S)))
+                __builtin_prefetch(next + i, 1);
+        }
+        const bool has_events = add_events(layer, tile, t, layer.group_weights(group), field);
+        const bool is_last = t == shape.steps - 1;
         // Without events a step is a pure function of the voltages: once it changes nothing, it never will.
         is_quiet = is_quiet && !has_events;
-        const bool watches = !has_events && !is_quiet;
-        if (watches) std::copy_n(voltages, size, before);
+        const bool watches = !has_events && !is_quiet && !is_last;
+        if (watches) std::copy_n(field, layout.size, before);
         Mask<R> fired{};
-        for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L) {
-            const int64_t lanes = std::min<int64_t>(L, shape.maps - first_map - v);
+        for (int64_t v = 0; v < lanes_of_group; v += L) {
+            const int64_t lanes = std::min<int64_t>(L, lanes_of_group - v);
             S *to = spikes.at(pixel, first_map + v);
-            if (is_quiet) {
+            if (is_quiet && !is_last) {
                 no_spikes(shape, tile, to, spikes.pitch(), lanes);
                 continue;
             }
-            const Maps<R, PLAIN> maps(layer, first_map + v);
+            Maps<R, PLAIN> maps(layer, first_map + v);
+            if (is_last) maps.stay();
             Mask<R> tally{};
-            R *inside = currents + 2 * shape.radius() * MAPS<R> + v;
-            advance(maps, shape, tile, voltages + v, inside, to, spikes.pitch(), lanes, tally);
+            advance(maps, shape, tile, field + layout.inside + v, to, spikes.pitch(), lanes, tally);
             totals[v / L] += tally;
             fired |= tally;
         }
-        if (watches) is_quiet = !sum_of<R>(fired, L) && !std::memcmp(before, voltages, size * sizeof(R));
+        if (watches) is_quiet = !sum_of<R>(fired, L) && !std::memcmp(before, field, layout.size * sizeof(R));
     }
     int64_t total = 0;
-    for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L)
-        total += sum_of<R>(totals[v / L], std::min<int64_t>(L, shape.maps - first_map - v));
-    const int64_t lanes = std::min(MAPS<R>, shape.maps - first_map);
+    for (int64_t v = 0; v < lanes_of_group; v += L)
+        total += sum_of<R>(totals[v / L], std::min<int64_t>(L, lanes_of_group - v));
     for (int64_t y = tile.top; y < tile.bottom; ++y)
-        for (int64_t x = tile.left; x < tile.right; ++x, voltages += MAPS<R>)
-            std::copy_n(voltages, lanes,
+        for (int64_t x = tile.left; x < tile.right; ++x)
+            std::copy_n(field + (y - tile.top) * layout.pitch + layout.inside + (x - tile.left) * MAPS<R>,
+                        lanes_of_group,
                         end + ((tile.sample * shape.height + y) * shape.width + x) * shape.maps + first_map);
     return total;
 }
@@ -320,38 +341,35 @@ int64_t forward(const Layer<Real<S>> &layer, S *memory, Real<S> *end) {
 template <class R>
 struct Records {
     std::vector<R> memory;
-    R *start, *carried, *currents, *gradients, *outer, *charged, *kept;
+    R *start, *carried, *field, *gradients, *outer, *charged;
     int64_t size;
-    void lay_out(const EventShape &shape, const Tile &tile, bool keeps_currents) {
+    void lay_out(const EventShape &shape, const Tile &tile) {
         size = tile.rows() * tile.columns() * MAPS<R>;
-        const int64_t field = tile.rows() * (tile.columns() + 4 * shape.radius()) * MAPS<R>;
-        const int64_t small = 2 * size + 2 * field + shape.taps() * MAPS<R>;
-        const size_t needed = small + size * shape.steps * (keeps_currents ? 2 : 1) + ALIGNMENT<R>;
+        const int64_t field_size = Field<R>(shape, tile).size;
+        const int64_t small = 2 * size + 2 * field_size + shape.taps() * MAPS<R>;
+        const size_t needed = small + size * shape.steps + ALIGNMENT<R>;
         if (memory.size() < needed) memory.resize(needed);
         start = aligned(memory.data());
         carried = start + size;
-        currents = carried + size;
-        gradients = currents + field;
-        outer = gradients + field;
+        field = carried + size;
+        gradients = field + field_size;
+        outer = gradients + field_size;
         charged = start + small;
-        kept = keeps_currents ? charged + size * shape.steps : nullptr;
         std::fill(carried, charged, R(0));
     }
 };
 
+// Keeps h of one step of one vector of maps, and begins the next step.
 template <class R, bool PLAIN>
-void record_step(const Maps<R, PLAIN> &maps, const EventShape &shape, const Tile &tile, const Records<R> &records,
+void record_step(const Maps<R, PLAIN> &maps, const Tile &tile, const Field<R> &layout, const Records<R> &records,
                  int64_t t, int64_t v) {
-    const int64_t c_pitch = (tile.columns() + 4 * shape.radius()) * MAPS<R>;
-    R *h = records.charged + t * records.size + v, *y = records.kept ? records.kept + t * records.size + v : nullptr;
-    const R *last = h - records.size, *start = records.start + v;
+    R *h = records.charged + t * records.size + v;
     for (int64_t row = 0; row < tile.rows(); ++row) {
-        R *c = records.currents + row * c_pitch + 2 * shape.radius() * MAPS<R> + v;
-        const int64_t from = row * tile.columns() * MAPS<R>, to = from + tile.columns() * MAPS<R>;
-        for (int64_t i = from; i < to; i += MAPS<R>, c += MAPS<R>) {
-            const Vec<R> current = maps.take(c);
-            if (!PLAIN && y) store(y + i, current);
-            store(h + i, maps.charge(t ? maps.after(last + i) : load(start + i), current));
+        R *u = records.field + row * layout.pitch + layout.inside + v;
+        for (int64_t x = 0; x < tile.columns(); ++x, u += MAPS<R>, h += MAPS<R>) {
+            const Vec<R> charged = load(u);
+            store(h, charged);
+            store(u, maps.begun(maps.after(charged)));
         }
     }
 }
@@ -361,21 +379,20 @@ template <class S, bool PLAIN>
 struct Adjoint {
     typedef Real<S> R;
     const Maps<R, PLAIN> &maps;
-    Vec<R> remains, dy_sum{}, leak_sum{};
-    Vec<R> d_count;                // gradient of every spike before pooling
-    const R *h, *last, *y;         // of this step; `last` is h of the step before, or the start
+    Vec<R> remains, dh_sum{}, leak_sum{};
+    Vec<R> d_count;       // gradient of every spike before pooling
+    const R *h, *last;    // of this step; `last` is h of the step before, or the start
     R *carried, *gradients;
     bool is_first;
 
     // i: place in the tile; j: place in the field of gradients; ds: from the pool.
     Vec<R> charged(int64_t i) const { return load(h + i); }
     void settle(int64_t i, int64_t j, Vec<R> dh) {
-        const Vec<R> before = is_first ? load(last + i) : maps.after(last + i);
-        leak_sum += dh * maps.neuron.pull(before, !PLAIN && y ? load(y + i) : Vec<R>{});
-        const Vec<R> dy = PLAIN ? dh : maps.gain * dh;
-        dy_sum += dy;
+        const Vec<R> before = is_first ? load(last + i) : maps.after(load(last + i));
+        leak_sum += dh * (maps.neuron.v_reset - before);
+        dh_sum += dh;
         store(carried + i, remains * dh);
-        store(gradients + j, dy);
+        store(gradients + j, dh);
     }
     void one(int64_t i, int64_t j, Vec<R> ds) {
         const Vec<R> now = charged(i);
@@ -407,45 +424,46 @@ struct Adjoint {
 
 template <class S, bool PLAIN>
 void adjoint_step(Adjoint<S, PLAIN> adjoint, const EventShape &shape, const Tile &tile, const S *d_spikes,
-                  int64_t lanes, bool counts, double *dy_sum, double *leak_sum) {
+                  int64_t lanes, bool counts, double *dh_sum, double *leak_sum) {
     typedef Real<S> R;
     const int64_t rows = tile.rows(), columns = tile.columns(), pool = shape.pool, num_maps = shape.maps;
-    const int64_t pitch = columns * MAPS<R>, c_pitch = (columns + 4 * shape.radius()) * MAPS<R>;
+    const int64_t pitch = columns * MAPS<R>, field_pitch = Field<R>(shape, tile).pitch;
     const int64_t windows = pool == 1 ? columns : rows == 2 ? columns / 2 : 0;
     if (pool == 1) {
         for (int64_t row = 0; row < rows; ++row)
             for (int64_t x = 0; x < columns; ++x)
-                adjoint.one(row * pitch + x * MAPS<R>, row * c_pitch + x * MAPS<R>,
+                adjoint.one(row * pitch + x * MAPS<R>, row * field_pitch + x * MAPS<R>,
                             load_lanes(d_spikes + (row * shape.width + x) * num_maps, lanes));
     } else {
         for (int64_t x = 0; x < windows; ++x) {
             const int64_t a = 2 * x * MAPS<R>;
             const int64_t i[4] = {a, a + MAPS<R>, a + pitch, a + pitch + MAPS<R>};
-            const int64_t j[4] = {a, a + MAPS<R>, a + c_pitch, a + c_pitch + MAPS<R>};
+            const int64_t j[4] = {a, a + MAPS<R>, a + field_pitch, a + field_pitch + MAPS<R>};
             adjoint.window(i, j, load_lanes(d_spikes + x * num_maps, lanes), counts);
         }
         for (int64_t row = 0; row < rows; ++row)
             for (int64_t x = 2 * windows; x < columns; ++x)
-                adjoint.one(row * pitch + x * MAPS<R>, row * c_pitch + x * MAPS<R>, Vec<R>{});
+                adjoint.one(row * pitch + x * MAPS<R>, row * field_pitch + x * MAPS<R>, Vec<R>{});
     }
-    add_to<R>(dy_sum, adjoint.dy_sum);
+    add_to<R>(dh_sum, adjoint.dh_sum);
     add_to<R>(leak_sum, adjoint.leak_sum);
 }
 
-// Adds to sums [taps + 2][maps]: S, then the sum of dy, then the gradient of the leak.
+// Adds to sums [taps + 2][maps]: dh (x) patch, then dh, then dh times what the leak pulls v by.
 template <class S, bool PLAIN>
 void backward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t group, Records<Real<S>> &records,
                    const S *d_spikes, double d_num_spikes, double *sums) {
     typedef Real<S> R;
     constexpr int L = Lanes<R>::count;
     const EventShape &shape = layer.shape;
+    const Field<R> layout(shape, tile);
     const int64_t first_map = group * MAPS<R>;
-    records.lay_out(shape, tile, layer.neuron.decay_input);
-    load_start(layer, tile, first_map, records.start);
+    records.lay_out(shape, tile);
+    begin<R, PLAIN>(layer, tile, first_map, records.field, records.start);
     for (int64_t t = 0; t < shape.steps; ++t) {
-        add_events(layer, tile, t, layer.group_weights(group), records.currents);
+        add_events(layer, tile, t, layer.group_weights(group), records.field);
         for (int64_t v = 0; v < MAPS<R> && first_map + v < shape.maps; v += L)
-            record_step(Maps<R, PLAIN>(layer, first_map + v), shape, tile, records, t, v);
+            record_step(Maps<R, PLAIN>(layer, first_map + v), tile, layout, records, t, v);
     }
     const int64_t plane = shape.pooled_height() * shape.pooled_width() * shape.maps;
     d_spikes += tile.sample * plane + first_map +
@@ -456,10 +474,8 @@ void backward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t group,
             const Maps<R, PLAIN> maps(layer, first_map + v);
             const R *h = records.charged + t * records.size + v;
             const Adjoint<S, PLAIN> adjoint{maps, R(1) - maps.leak, {}, {}, splat<R>(R(d_num_spikes)), h,
-                                            t ? h - records.size : records.start + v,
-                                            records.kept ? records.kept + t * records.size + v : nullptr,
-                                            records.carried + v,
-                                            records.gradients + 2 * shape.radius() * MAPS<R> + v, t == 0};
+                                            t ? h - records.size : records.start + v, records.carried + v,
+                                            records.gradients + layout.inside + v, t == 0};
             adjoint_step(adjoint, shape, tile, d_spikes + t * shape.batch * plane + v,
                          std::min<int64_t>(L, shape.maps - first_map - v), d_num_spikes != 0,
                          sums + shape.taps() * MAPS<R> + v, sums + (shape.taps() + 1) * MAPS<R> + v);
@@ -470,7 +486,7 @@ void backward_tile(const Layer<Real<S>> &layer, const Tile &tile, int64_t group,
 }
 
 template <class S, bool PLAIN>
-void backward(const Layer<Real<S>> &layer, const S *d_spikes, double d_num_spikes, double *outer, double *dy_sum,
+void backward(const Layer<Real<S>> &layer, const S *d_spikes, double d_num_spikes, double *outer, double *dh_sum,
               double *leak_sum) {
     typedef Real<S> R;
     const EventShape &shape = layer.shape;
@@ -498,13 +514,13 @@ void backward(const Layer<Real<S>> &layer, const S *d_spikes, double d_num_spike
             return sum;
         };
         for (int64_t tap = 0; tap < shape.taps(); ++tap) outer[o * shape.taps() + tap] = total(layer.along(tap));
-        dy_sum[o] = total(shape.taps());
+        dh_sum[o] = total(shape.taps());
         leak_sum[o] = total(shape.taps() + 1);
     }
 }
 
-// Reset to 0, input not scaled, detached: the neuron of the paper has code of its own.
-bool is_plain(const NeuronParams &p) { return !p.subtract && !p.decay_input && p.detach_reset && p.v_reset == 0; }
+// Reset to 0, detached: the neuron of the paper has code of its own.
+bool is_plain(const NeuronParams &p) { return !p.subtract && p.detach_reset && p.v_reset == 0; }
 
 }  // namespace
 
@@ -527,10 +543,10 @@ EVENT_FORWARD(packed, four_spikes)
         const EventShape *shape, const NeuronParams *neuron, const uint64_t *marks, const int64_t *offsets,            \
         const Real<S> *values, const Real<S> *weight, const Real<S> *scale, const Real<S> *shift,                      \
         const Real<S> *leak, int64_t num_leaks, const Real<S> *start, const S *d_spikes, double d_num_spikes,          \
-        double *outer, double *dy_sum, double *leak_sum) {                                                             \
+        double *outer, double *dh_sum, double *leak_sum) {                                                             \
         const Layer<Real<S>> layer(*shape, *neuron, {marks, offsets, values, shape->words()}, weight, scale, shift,    \
                                    leak, num_leaks, start);                                                            \
-        (is_plain(*neuron) ? backward<S, true> : backward<S, false>)(layer, d_spikes, d_num_spikes, outer, dy_sum,     \
+        (is_plain(*neuron) ? backward<S, true> : backward<S, false>)(layer, d_spikes, d_num_spikes, outer, dh_sum,     \
                                                                      leak_sum);                                        \
     }
 EVENT_BACKWARD(float32, float)

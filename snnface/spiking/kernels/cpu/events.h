@@ -31,13 +31,12 @@ struct Events {
     const R *values;         // row after row, by column
     int64_t words;
 
-    // The marks of `count` < 64 columns from `first`, which may lie outside the picture.
-    uint64_t window(int64_t row, int64_t first, int64_t count) const {
-        const uint64_t *bits = marks + row * words;
-        const int64_t word = first >> 6, shift = first & 63;
-        uint64_t seen = uint64_t(word) < uint64_t(words) ? bits[word] >> shift : 0;
-        if (shift + count > 64 && uint64_t(word + 1) < uint64_t(words)) seen |= bits[word + 1] << (64 - shift);
-        return seen & ((uint64_t(1) << count) - 1);
+    // The marks of 64 columns, of those that lie from `first` to before `last`.
+    uint64_t between(int64_t row, int64_t word, int64_t first, int64_t last) const {
+        uint64_t bits = marks[row * words + word];
+        if (first > word * 64) bits &= ~uint64_t(0) << (first - word * 64);
+        if (last < word * 64 + 64) bits &= ~uint64_t(0) >> (word * 64 + 64 - last);
+        return bits;
     }
     // The values of a row from column `first` on.
     const R *from(int64_t row, int64_t first) const {

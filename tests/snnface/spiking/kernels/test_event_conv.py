@@ -26,6 +26,7 @@ CONFIGS = [
     NeuronConfig(decay_input=True, surrogate="triangle", surrogate_alpha=0.5),
     NeuronConfig(detach_reset=False, fires_on_equality=True, surrogate="superspike", leak_per="channel"),
     NeuronConfig(detach_reset=False, decay_input=True, reset="subtract", threshold=0.7, v_reset=0.1),
+    NeuronConfig(decay_input=True, leak_per="channel", v_reset=-0.1),
 ]
 
 
