@@ -18,6 +18,7 @@ import numpy as np
 from conversion.ann.sources import AnnSource, OwnData, Samples, open_source
 from conversion.convert import ConvertConfig, Converted
 from snnface.errors import ConfigError, DataError, SnnfaceError
+from snnface.streams import run_command
 
 if TYPE_CHECKING:
     from conversion.conversion_report import AnswerQuality
@@ -57,12 +58,18 @@ class ConvertCommand(ConvertConfig):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status (1 for an error, which is one line on stderr)."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return run_command(lambda: _run(given))
+
+
+def _run(given: Sequence[str]) -> int:
     import tyro
 
-    given = sys.argv[1:] if arguments is None else arguments
     try:
         command = tyro.cli(ConvertCommand, prog=_PROGRAM, args=given)
         sys.stdout.write(_converted(command, given))
+    except BrokenPipeError:
+        raise
     except (SnnfaceError, OSError) as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 1

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from conversion.parity_inputs import InputConfig
 from conversion.spike_comparison import mismatch_summary
 from snnface.errors import SnnfaceError
+from snnface.streams import run_command
 
 if TYPE_CHECKING:
     from conversion.run_comparison import FirstDifference, RunComparison
@@ -44,6 +45,10 @@ class ParityCommand(InputConfig):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
+    return run_command(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     import tyro
 
     command = tyro.cli(

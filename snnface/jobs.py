@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from snnface.errors import ConfigError, SnnfaceError
 from snnface.files import atomic_target
+from snnface.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -213,6 +214,7 @@ def _attempt(worker: Callable[[T], Any], job: Job[T]) -> str | None:
     if job.is_done:
         # Done by a worker that died before it could tell.
         return None
+    keep_freed_memory()
     try:
         worker(job.task)
     except (SnnfaceError, OSError) as error:

@@ -17,7 +17,21 @@ MAY_IMPORT = {
 }
 # Inside snnface a layer may import its own and lower ones.
 LAYERS = [
-    {"errors", "seeding", "shapes", "jit", "files", "cache", "arrays", "pickles", "config", "jobs", "pages"},
+    {
+        "errors",
+        "seeding",
+        "shapes",
+        "jit",
+        "files",
+        "cache",
+        "arrays",
+        "pickles",
+        "config",
+        "jobs",
+        "memory",
+        "pages",
+        "streams",
+    },
     {"events"},
     {"recording"},
     {"representations", "labels"},

@@ -9,12 +9,17 @@ from hardware.report.comparison import write_comparison
 from hardware.report.report import require_page, write_report
 from hardware.report.sources import open_report_source
 from snnface.errors import SnnfaceError
+from snnface.streams import run_command
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report of one deployed run, or the comparison of several; returns the exit code."""
+    return run_command(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hardware.report",
         description="Counts, energy, chip fit and agreement of a deployed run on one page; of several, a row each.",

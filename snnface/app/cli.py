@@ -1,12 +1,12 @@
 """The command line: `snnface <verb>`. Verbs are imported only when they are called, so that help is instant."""
 
-import io
-import os
 import sys
 from importlib import import_module
 
 from snnface import __version__
 from snnface.errors import SnnfaceError, unknown_name
+from snnface.memory import keep_freed_memory
+from snnface.streams import run_command
 
 __all__ = ["main"]
 
@@ -46,18 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         0 if all went well; 1 after a SnnfaceError, whose message is the one line on
         standard error; 2 for a wrong command line. `--debug` shows the traceback.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal or a pipe that knows no UTF-8 gets question marks, not a traceback.
-            stream.reconfigure(errors="replace")
-    try:
-        status = _run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output, such as `head`, has seen enough. What Python still holds goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
+    given = sys.argv[1:] if arguments is None else arguments
+    keep_freed_memory()
+    return run_command(lambda: _run(given))
 
 
 def _run(arguments: list[str]) -> int:
