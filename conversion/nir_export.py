@@ -20,8 +20,8 @@ where the metadata says so, every step of it. A readout that leaks has an LI nod
 
     LI, tau = dt / leak, r = 1, v_leak = 0:     f' = f + dt/tau (-f + s)
 
-snntorch 1.0.0 reads two edges into one neuron node rightly and refuses LI; norse 1.1.0 reads
-neither as NIR defines them.
+snntorch 1.0.0 reads two edges into one neuron node rightly and refuses LI; norse 1.1.0 reads such
+edges otherwise than NIR defines them and leaves LI out.
 
 Source: Pedersen et al. 2024, Nature Communications 15:8122 (the primitives).
 """

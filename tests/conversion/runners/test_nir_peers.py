@@ -69,7 +69,11 @@ def test_where_norse_is_known_to_be_wrong_it_says_so(small_graph, input_spikes, 
             "snntorch .* does not run this file: r != 1 not supported. Known: .* beta 0.9",
         ),
         ("snntorch", Neuron(leak=0.0, threshold=1.0, reset="subtract"), "Unknown node type .*neuron.I'"),
-        ("norse", Neuron(leak=0.0, threshold=1.0, reset="subtract"), "norse .* does not run this file"),
+        (
+            "norse",
+            Neuron(leak=0.0, threshold=1.0, reset="subtract"),
+            "norse .* does not run this file: it knows no I .n09_i. and would leave it out",
+        ),
     ],
 )
 def test_what_a_peer_does_not_take_is_said_in_its_words(tool, neuron, reason, small_graph, input_spikes, tmp_path):
@@ -77,6 +81,15 @@ def test_what_a_peer_does_not_take_is_said_in_its_words(tool, neuron, reason, sm
     last = replace(graph.populations[-1], neuron=neuron)
     with pytest.raises(ConversionError, match=reason):
         compared(tool, replace(graph, populations=(*graph.populations[:-1], last)), input_spikes, tmp_path / "g.nir")
+
+
+def test_a_leaky_readout_is_refused_by_both_and_left_out_by_neither(small_graph, input_spikes, tmp_path):
+    graph = small_graph(11)
+    leaky = replace(graph, readout=replace(graph.readout, leak=0.5))
+    with pytest.raises(ConversionError, match=r"snntorch .* does not run this file: Unknown node type .*neuron.LI'"):
+        compared("snntorch", leaky, input_spikes, tmp_path / "g.nir")
+    with pytest.raises(ConversionError, match=r"norse .* it knows no LI \(n10_li\) and would leave it out"):
+        compared("norse", leaky, input_spikes, tmp_path / "g.nir")
 
 
 def test_an_integrator_in_snntorch_is_known_to_be_leaky_and_foreign_r_and_resets_to_be_ignored(small_graph, tmp_path):
