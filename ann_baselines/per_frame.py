@@ -1,5 +1,6 @@
 """A network a frame, and an LSTM over the frames: the ANN beside per-frame spiking models."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,13 +23,17 @@ class LstmConfig:
     Attributes:
         hidden: width of every layer.
         num_layers: one above the other.
+        forget_bias: added to the forget gates' bias at the start: a cell keeps sigmoid(forget_bias) of what it holds
+            from step to step (PyTorch's 0: half), so that what was seen long before the last step can be learned.
+            Source: Gers, Schmidhuber and Cummins 2000, Neural Computation 12:2451.
 
     Raises:
-        ConfigError: if a number is not positive.
+        ConfigError: if a width or number is not positive, or the bias not finite.
     """
 
     hidden: int = 64
     num_layers: int = 1
+    forget_bias: float = 0.0
 
     def __post_init__(self) -> None:
         if self.hidden < 1 or self.num_layers < 1:
@@ -36,6 +41,8 @@ class LstmConfig:
                 f"hidden and num_layers must be at least 1; got {self.hidden} and {self.num_layers}. For no memory at "
                 "all give no LSTM."
             )
+        if not math.isfinite(self.forget_bias):
+            raise ConfigError(f"forget_bias must be finite; got {self.forget_bias}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,7 @@ class PerFrame(StreamingModule):
         self.config = config
         self.frame = frame_network(config.frame, in_channels=in_channels, resolution=resolution)
         lstm = config.lstm
-        self.lstm = None if lstm is None else nn.LSTM(self.frame.num_features, lstm.hidden, lstm.num_layers)
+        self.lstm = None if lstm is None else _lstm(self.frame.num_features, lstm)
 
     @property
     def num_features(self) -> int:
@@ -90,3 +97,12 @@ class PerFrame(StreamingModule):
         with torch.autocast(features.device.type, enabled=False):
             hidden, state = self.lstm(features.to(next(self.lstm.parameters()).dtype), state)
         return hidden, tuple(tensor.detach() for tensor in state)
+
+
+def _lstm(num_features: int, config: LstmConfig) -> nn.LSTM:
+    lstm = nn.LSTM(num_features, config.hidden, config.num_layers)
+    with torch.no_grad():
+        for layer in range(config.num_layers):
+            # PyTorch's order of gates: input, forget, cell, output.
+            getattr(lstm, f"bias_ih_l{layer}")[config.hidden : 2 * config.hidden] += config.forget_bias
+    return lstm

@@ -27,8 +27,10 @@ _OF_CLASSES = frozenset({"action_unit"})
 _OF_UNITS = frozenset({"action_unit_active", "action_unit_intensity"})
 # Pictures of the face as the events see it: what moves these moves those.
 _PICTURES = (PICTURE, REFERENCE)
-# Labels that are places in the picture, or the shape of one face as it was filmed.
-_OF_PLACES = frozenset({"landmarks68", "landmarks", "face_box", "face_shape", "alpha"})
+# Labels that are places in the picture.
+_OF_PLACES = frozenset({"landmarks68", "landmarks", "face_box"})
+# The face's shape, wherever it is in the picture; what a mirrored face's coefficients are depends on its components.
+_OF_SHAPES = frozenset({"face_shape", "alpha"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +81,18 @@ class AugmentedSamples(Dataset[Sample]):
 
     Labels under a flip: classes and units of one side (head and gaze turned left or right)
     become those of the other; a clip whose mirrored class the data set does not have is not
-    flipped; valence, arousal and emotions stay. Pictures to be reconstructed are mirrored and moved
-    with their events.
+    flipped; valence, arousal and emotions stay. A face's shape stays under a shift. Pictures to be
+    reconstructed are mirrored and moved with their events.
 
     Args:
         class_names: the data set's; needed to exchange sides.
         targets: the labels that will be learnt; all others are left out of the samples. None keeps all.
 
     Raises:
-        ConfigError: if a label cannot follow what happens to the picture (landmarks, boxes, face shapes under
-            flip or shift; labels over time and pictures under time jitter; pictures under a swap of polarities, which
-            would say that dark turned bright; any that is not known here), or the samples are coefficients.
+        ConfigError: if a label cannot follow what happens to the picture (landmarks and boxes under flip or shift;
+            face shapes under flip; labels over time and pictures under time jitter; pictures under a swap of
+            polarities, which would say that dark turned bright; any that is not known here), or the samples are
+            coefficients.
     """
 
     def __init__(
@@ -170,6 +173,8 @@ class AugmentedSamples(Dataset[Sample]):
             stem = name.removesuffix("_present")
             if (config.flip or config.max_shift) and stem in _OF_PLACES:
                 raise ConfigError(f"the label {name!r} is tied to places in the picture; set flip and max_shift to 0.")
+            if config.flip and stem in _OF_SHAPES:
+                raise ConfigError(f"what becomes of the shape {name!r} in a mirror is not known; set flip to 0.")
             if config.flip and stem not in known:
                 raise ConfigError(
                     f"what becomes of the label {name!r} when a face is mirrored is not known; set flip to 0, or name "

@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -86,7 +89,22 @@ def test_an_lstm_runs_in_full_precision_under_autocast() -> None:
     torch.testing.assert_close(half, encoder(clip), rtol=0.05, atol=0.05)
 
 
+def test_a_forget_bias_keeps_what_every_layer_holds_from_step_to_step() -> None:
+    config = LstmConfig(hidden=5, num_layers=2)
+    with torch.random.fork_rng():
+        lstm = network(replace(config, forget_bias=5.0)).lstm
+    plain = network(config).lstm
+    # What it adds, alone: neither input nor output then touch what the cells hold.
+    for weights, others in zip(lstm.parameters(), plain.parameters(), strict=True):
+        weights.data -= others.data
+    held = torch.ones(2, 1, 5)
+    _, (_, kept) = lstm(torch.zeros(40, 1, FRAME.features), (torch.zeros_like(held), held))
+    torch.testing.assert_close(kept, torch.full_like(kept, (1 / (1 + math.exp(-5.0))) ** 40), rtol=1e-4, atol=0)
+
+
 def test_impossible_widths_and_sizes_are_refused() -> None:
+    with pytest.raises(ConfigError, match="forget_bias must be finite; got inf"):
+        LstmConfig(forget_bias=math.inf)
     with pytest.raises(ConfigError, match=r"at least 1; got 0 and 1\. For no memory"):
         LstmConfig(hidden=0)
     with pytest.raises(ConfigError, match="at least one block"):

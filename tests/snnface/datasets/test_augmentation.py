@@ -196,11 +196,22 @@ def test_labels_that_cannot_follow_are_refused() -> None:
             {"max_shift": 1},
             "'landmarks68' is tied to places in the picture; set",
         ),
-        ("face_shape", {"flip": 0.5}, "'face_shape' is tied to places"),
+        ("alpha", {"flip": 0.5}, "what becomes of the shape 'alpha' in a mirror is not known; set flip to 0"),
         ("mood", {"flip": 0.5}, "what becomes of the label 'mood' when a face is mirrored is not known"),
     ],
 )
-def test_labels_of_places_are_refused_by_name(label: str, options: dict[str, Any], message: str) -> None:
+def test_labels_that_cannot_follow_are_refused_by_name(label: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        labelled(label, AugmentationConfig(**options))
+
+
+def test_the_shape_of_a_face_stays_when_it_is_moved() -> None:
+    moved = [labelled("alpha", AugmentationConfig(max_shift=2))[index] for index in range(len(FACES.clips))]
+    assert all(sample.targets["alpha"] == 1 for sample in moved)
+    assert any(not torch.equal(sample.inputs, PLAIN[index].inputs) for index, sample in enumerate(moved))
+
+
+def labelled(label: str, config: AugmentationConfig) -> AugmentedSamples:
     class Labelled:
         name, is_synthetic, class_names = FACES.name, True, FACES.class_names
         clips = tuple(
@@ -209,8 +220,7 @@ def test_labels_of_places_are_refused_by_name(label: str, options: dict[str, Any
         recording = FACES.recording
 
     samples = ClipSamples(Labelled(), Labelled.clips, PICTURES)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=message):
-        AugmentedSamples(samples, AugmentationConfig(**options), seeds=SeedTree(0), class_names=FACES.class_names)
+    return AugmentedSamples(samples, config, seeds=SeedTree(0), class_names=FACES.class_names)
 
 
 def test_values_that_are_no_counts_cannot_lose_events() -> None:
