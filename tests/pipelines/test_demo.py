@@ -333,9 +333,11 @@ def test_the_shipped_model_is_small_and_good() -> None:
     (some,) = batches(experiment.samples(experiment.split.test[::7]), batch_size=len(answers))
     with torch.inference_mode():
         again = model.eval()(some.inputs)["action_unit"]
-    # On another processor a rounding may move a spike.
-    same = torch.isclose(again, answers[::7], atol=1e-4).all(1)
-    assert same.float().mean() > 0.75
+    # On another processor a rounding may move a spike: of two such machines four clips of 14 differed, by 0.035 at most.
+    difference = (again - answers[::7]).abs().amax(1)
+    assert difference.max() < 0.1
+    assert (difference < 1e-4).float().mean() > 0.5
+    assert torch.equal(again.argmax(1), answers[::7].argmax(1))
 
 
 def test_a_recipe_with_a_wrong_key_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

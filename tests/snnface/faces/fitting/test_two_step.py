@@ -119,7 +119,8 @@ def test_a_missing_face_is_masked_and_changes_no_other_frame() -> None:
     assert np.isnan(fit.alpha[2]).all()
     assert np.isnan(fit.error_percent[2])
     assert np.isnan(fit.cameras.linear[2]).all()
-    np.testing.assert_array_equal(fit.alpha[[0, 1, 3, 4, 5]], wanted.alpha[[0, 1, 3, 4, 5]])
+    # Which frames a BLAS takes together decides the last bit.
+    np.testing.assert_allclose(fit.alpha[[0, 1, 3, 4, 5]], wanted.alpha[[0, 1, 3, 4, 5]], rtol=1e-11)
 
 
 def test_a_mask_says_more_than_the_numbers() -> None:
