@@ -18,25 +18,22 @@ lava-dl's netx package imports torch, for resonate-and-fire neurons and for trai
 file of LIF layers does not need. Both are left out here, so that torch (gigabytes) is not needed.
 """
 
-import importlib.metadata
-import json
 import os
-import platform
 import sys
 import time
 import traceback
 import types
+from functools import partial
 
 import lava.lib.dl
 import numpy as np
-from actor_threads import use_threads
 from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import DelayDense
 from lava.proc.io.source import RingBuffer
 from recorded_models import MODELS
-from worker import remember_models
+from worker import end_now, remember_models, run_manifest
 
 
 def netx_network():
@@ -67,7 +64,7 @@ def keep_to_its_module(network_class):
     ProcGroupDiGraphs._find_proc_models = staticmethod(found)
 
 
-def run_job(folder, number, job, arrays, network_class):
+def run_job(network_class, folder, number, job, arrays):
     """Build the network of one file, run it, and return its wall times in seconds."""
     start = time.perf_counter()
     network = network_class(
@@ -113,23 +110,11 @@ def main(folder):
     network_class = netx_network()
     remember_models()
     keep_to_its_module(network_class)
-    with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as file:
-        manifest = json.load(file)
-    if manifest["in_threads"]:
-        use_threads()
-    with np.load(os.path.join(folder, "arrays.npz"), allow_pickle=False) as arrays:
-        times = [run_job(folder, number, job, arrays, network_class) for number, job in enumerate(manifest["jobs"])]
-    versions = {name: importlib.metadata.version(name) for name in ("lava-dl", "lava-nc", "h5py", "numpy")}
-    results = {"jobs": times, "versions": {"python": platform.python_version(), **versions}}
-    with open(os.path.join(folder, "results.json"), "w", encoding="utf-8") as file:
-        json.dump(results, file)
+    run_manifest(folder, partial(run_job, network_class), ("lava-dl", "lava-nc", "h5py", "numpy"))
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1])
     except Exception:
-        traceback.print_exc()
-        sys.stderr.flush()
-        # Not sys.exit: that would wait for Lava's processes, which may wait for ever for one that died.
-        os._exit(1)
+        end_now(traceback.format_exc())

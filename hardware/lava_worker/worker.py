@@ -170,18 +170,23 @@ def remember_models():
     ProcGroupDiGraphs._find_proc_models = staticmethod(remembered)
 
 
-def main(folder):
-    remember_models()
+def run_manifest(folder, run, packages):
+    """Run the jobs of a folder, each by `run(folder, number, job, arrays)`, and write their times and versions."""
     with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as file:
         manifest = json.load(file)
     if manifest["in_threads"]:
         use_threads()
     with np.load(os.path.join(folder, "arrays.npz"), allow_pickle=False) as arrays:
-        times = [run_job(folder, number, job, arrays) for number, job in enumerate(manifest["jobs"])]
-    versions = {name: importlib.metadata.version(name) for name in ("lava-nc", "numpy", "scipy")}
+        times = [run(folder, number, job, arrays) for number, job in enumerate(manifest["jobs"])]
+    versions = {name: importlib.metadata.version(name) for name in packages}
     results = {"jobs": times, "versions": {"python": platform.python_version(), **versions}}
     with open(os.path.join(folder, "results.json"), "w", encoding="utf-8") as file:
         json.dump(results, file)
+
+
+def main(folder):
+    remember_models()
+    run_manifest(folder, run_job, ("lava-nc", "numpy", "scipy"))
 
 
 if __name__ == "__main__":

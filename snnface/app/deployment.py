@@ -64,7 +64,6 @@ __all__ = [
     "Deployment",
     "DeploymentConfig",
     "check_baseline",
-    "compare_lava",
     "deploy_run",
 ]
 
@@ -226,11 +225,6 @@ def deploy_run(
         temporary.write_bytes(nir_file)
     write_text(out / "deployment.json", to_json(deployment))
     return deployment
-
-
-def compare_lava(prepared: Prepared, inputs: Int64[np.ndarray, "T B *N"]) -> tuple[Agreement, float | None]:
-    """Fixed point against Lava: spikes and final states; and Lava's seconds a clip."""
-    return _lava_agreement(lava_referee(prepared, inputs, fixed_point_run(prepared, inputs)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
