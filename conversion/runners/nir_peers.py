@@ -38,7 +38,6 @@ _NORSE_KNOWS = (
     nir.Flatten,
     nir.Input,
     nir.Linear,
-    nir.NIRGraph,
     nir.Output,
     nir.SumPool2d,
 )
@@ -136,12 +135,18 @@ def open_norse(path: Path, dt_s: float | None) -> PeerRunner:
     step = time_step(nodes.metadata, dt_s)
 
     def build(graph: nir.NIRGraph) -> nn.Module:
-        for name, node in graph.nodes.items():
-            if not isinstance(node, _NORSE_KNOWS):
-                raise NotImplementedError(f"it knows no {type(node).__name__} ({name}) and would leave it out")
+        _require_known_to_norse(graph)
         return from_nir(graph, dt=step)
 
     return PeerRunner(f"norse {version('norse')}", nodes, build, _norse_faults(nodes, step))
+
+
+def _require_known_to_norse(graph: nir.NIRGraph) -> None:
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.NIRGraph):
+            _require_known_to_norse(node)
+        elif not isinstance(node, _NORSE_KNOWS):
+            raise NotImplementedError(f"it knows no {type(node).__name__} ({name}) and would leave it out")
 
 
 def _missing(tool: str, package: str) -> BackendUnavailableError:

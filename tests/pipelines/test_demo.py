@@ -26,9 +26,8 @@ from snnface.app.cli import main
 from snnface.app.deployment import Deployment, check_baseline
 from snnface.app.evaluation import TestResult, read_answers
 from snnface.app.experiment import Experiment, open_experiment
-from snnface.app.prepared_network import integer_counts, prepare
+from snnface.app.prepared_network import integer_counts
 from snnface.app.pretrained import PRETRAINED
-from snnface.app.referees import NotRun, fixed_point_run, lava_referee
 from snnface.app.reporting import read_deployment
 from snnface.app.run import load_run, weights_hash
 from snnface.config import from_json
@@ -272,17 +271,17 @@ def test_a_baseline_of_other_data_or_with_spikes_is_refused(work: Path, capsys: 
         check_baseline(recipe, replace(other, seed=9), baseline)
 
 
-def test_a_lava_that_breaks_is_reported_not_fatal(
-    work: Path, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lava_that_breaks_is_reported_not_fatal(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNNFACE_LAVA_PYTHON", sys.executable)
-    recipe, model = load_run(work / "snn")
-    inputs = integer_counts(experiment.samples(experiment.split.test)[0].inputs[:, None].numpy(), LOIHI2)
-    prepared = prepare(model, recipe)
-    referee = lava_referee(prepared, inputs, fixed_point_run(prepared, inputs))
-    assert isinstance(referee.ran, NotRun)
-    assert "lava" in referee.ran.reason
-    assert referee.agreement is None
+    run = tmp_path / "run"
+    shutil.copytree(work / "snn", run)
+    options = ["--parity-clips", "1", "--lava-clips", "1", "--cache", str(work / "cache")]
+    assert main(["deploy", str(run), *options]) == 0
+    deployment = read_deployment(run)
+    with_lava = deployment.agreement[2]
+    assert "lava" in with_lava.not_run
+    assert not with_lava.is_identical
+    assert deployment.lava_seconds is None
 
 
 @pytest.mark.parametrize("epochs_before", [0, 1])

@@ -92,6 +92,20 @@ def test_a_leaky_readout_is_refused_by_both_and_left_out_by_neither(small_graph,
         compared("norse", leaky, input_spikes, tmp_path / "g.nir")
 
 
+def test_what_norse_would_leave_out_of_an_inner_graph_is_refused_too(input_spikes, tmp_path):
+    pytest.importorskip("norse")
+    shape = np.array(input_spikes.shape[2:])
+    leaky = nir.LI(tau=np.ones(shape), r=np.ones(shape), v_leak=np.zeros(shape))
+    ends = {"input": nir.Input(input_type={"input": shape}), "output": nir.Output(output_type={"output": shape})}
+    inner = nir.NIRGraph(nodes={**ends, "held": leaky}, edges=[("input", "held"), ("held", "output")])
+    nodes = nir.NIRGraph(
+        nodes={**ends, "inner": inner}, edges=[("input", "inner"), ("inner", "output")], metadata={"dt": 1e-4}
+    )
+    nir.write(str(tmp_path / "g.nir"), nodes)
+    with pytest.raises(ConversionError, match=r"it knows no LI \(held\) and would leave it out"):
+        open_norse(tmp_path / "g.nir", None).run(input_spikes)
+
+
 def test_an_integrator_in_snntorch_is_known_to_be_leaky_and_foreign_r_and_resets_to_be_ignored(small_graph, tmp_path):
     pytest.importorskip("snntorch")
     pytest.importorskip("norse")
