@@ -36,10 +36,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """A list of sentences; strong ones are statements that count."""
+    """A list of sentences; strong ones are statements that count, numbered ones are called by their number."""
 
     points: tuple[str, ...]
     is_strong: bool = False
+    is_numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

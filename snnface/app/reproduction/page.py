@@ -54,7 +54,7 @@ def page(table: Table, outcome: TableOutcome, figures: Mapping[str, go.Figure]) 
 
 
 def _sections(table: Table, outcome: TableOutcome, figures: list[Figure]) -> tuple[Section, ...]:
-    departures = tuple(f"{number}. {sentence}" for sentence, number in numbered_departures(outcome).items())
+    departures = Points(tuple(numbered_departures(outcome)), is_numbered=True)
     made = outcome.made
     came = (
         ("command", made.command),
@@ -70,7 +70,7 @@ def _sections(table: Table, outcome: TableOutcome, figures: list[Figure]) -> tup
         (
             "departures",
             "Departures",
-            (Paragraph("By the numbers in the tables."), Points(departures)) if departures else (),
+            (Paragraph("By the numbers in the tables."), departures) if departures.points else (),
         ),
         ("notes", "Notes", (Points(notes_of(outcome)),) if notes_of(outcome) else ()),
         ("runs", "Runs", (run_grid(outcome),) if outcome.runs else ()),

@@ -1,5 +1,8 @@
 """Tables that stay readable however many columns they have, and a page that says nothing of energy."""
 
+import re
+from dataclasses import replace
+
 from snnface.app.reproduction.grids import MAX_DOWN, grids
 from snnface.app.reproduction.outcome import Circumstances, RowOutcome, TableOutcome
 from snnface.app.reproduction.page import page
@@ -89,6 +92,13 @@ def test_tables_with_many_columns_are_set_in_smaller_type() -> None:
     few, many = page(table(LABELS[:1]), outcome(LABELS[:1]), {}), page(table(LABELS[:2]), outcome(LABELS[:2]), {})
     assert '<table class="dense">' not in few
     assert '<table class="dense">' in many
+
+
+def test_departures_are_a_list_that_numbers_itself() -> None:
+    departing = replace(outcome(LABELS), departs=("the sensor is smaller.", "the people are synthetic."))
+    html = page(table(LABELS), departing, {})
+    items = "\n".join(f"    <li>{sentence}</li>" for sentence in departing.departs)
+    assert re.search(rf'<ol class="points">\s+{items.strip()}\s+</ol>', re.sub(r"\n\s*\n", "\n", html))
 
 
 def test_the_page_claims_nothing_of_energy() -> None:

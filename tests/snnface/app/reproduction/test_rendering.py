@@ -121,6 +121,13 @@ def test_every_network_is_set_against_the_best_trivial_predictor() -> None:
     )
 
 
+def test_a_row_in_a_further_part_says_which_part_is_meant() -> None:
+    errors = Part(title="Shown the answer", columns=(ERROR,), rows=ROWS[:1])
+    told = findings(replace(TABLE, parts=(*TABLE.parts, errors)), OUTCOME)
+    assert told[:-1] == findings(TABLE, OUTCOME)
+    assert told[-1].startswith("Shown the answer. SNN: RMSE 0.210 is NOT better than")
+
+
 def paired(**intervals: tuple[float, float]) -> TableOutcome:
     """The SNN's accuracy beside the constant's and the CNN's on the same people."""
     row = replace(OUTCOME.rows[0], pairs={name: {"top1": interval} for name, interval in intervals.items()})
