@@ -14,7 +14,6 @@ from snnface.faces.detection.face_crop import FaceCrop
 from snnface.models.heads import MlpHeadConfig
 from snnface.representations import HistogramConfig, TemporalBinaryConfig
 from snnface.tasks.action_units import ActionUnitTaskConfig
-from snnface.training.optim import TrainingConfig
 
 __all__ = ["ResNetTask", "Shown", "resnet18_on_events"]
 
@@ -40,9 +39,7 @@ def resnet18_on_events(task: ResNetTask, shown: Shown, *, is_quick: bool = False
     paper = valence_arousal("resnet18", is_quick=is_quick)
     if task == "micro-expression":
         units = micro_expression_units("c3d", "events", is_quick=is_quick)
-        training = TrainingConfig(
-            num_epochs=30 if is_quick else 100, batch_size=8, learning_rate=1e-3, optimiser="adamw", weight_decay=0.01
-        )
+        training = replace(units.training, learning_rate=1e-3, optimiser="adamw", weight_decay=0.01)
         paper = replace(
             units,
             encoder=paper.encoder,

@@ -16,8 +16,7 @@ from ann_baselines import (
 )
 from snnface.app.filmed_faces import FilmedFacesConfig
 from snnface.app.recipes.recipe import EncoderConfig, Recipe
-from snnface.app.recipes.small_sets import SMALL_PICTURES, small_set
-from snnface.datasets.augmentation import AugmentationConfig
+from snnface.app.recipes.small_sets import MIRRORED, SMALL_PICTURES, small_set
 from snnface.datasets.protocols import SplitConfig, SubjectFoldsConfig
 from snnface.datasets.synthesis.presets import preset_named
 from snnface.events.window import Resolution
@@ -47,8 +46,6 @@ TABLE_FACES = FilmedFacesConfig(
     source=small_set("valence-arousal", num_identities=90, repetitions=2, clip_ms=2970),
 )
 TABLE_SPLIT = SplitConfig(validation_subjects=6, test_subjects=24)
-# What a mirror shows is as true: as many faces again, for nothing.
-MIRRORED = AugmentationConfig(flip=0.5)
 # IC3D answers all frames of a chunk at once; the other networks answer clips of any length.
 CHUNK = 6
 

@@ -46,7 +46,7 @@ def test_a_quick_recipe_says_what_it_made_smaller(name: str) -> None:
 
 def test_synthetic_people_are_counted_in_words() -> None:
     assert data_in_words(recipe_named("micro-expression-snn-rgb-quick")) == (
-        "synthetic people ('micro'): 40 of them, 8 action units, 320 takes of 0.66 s, davis_frames of 173 x 130, 32 x "
+        "synthetic people ('micro'): 64 of them, 8 action units, 512 takes of 0.66 s, davis_frames of 173 x 130, 32 x "
         "32 pixels of a square that is 1.3 times the face and rests"
     )
 
@@ -55,7 +55,7 @@ def test_both_cameras_the_windows_and_the_cut_are_told() -> None:
     recipe = recipe_named("micro-expression-cvae-evk4-quick")
     assert isinstance(recipe.data, FilmedFacesConfig)
     assert data_in_words(recipe) == (
-        "synthetic people ('micro'): 40 of them, 4 action units, 160 takes of 0.66 s in windows of 10 steps, evk4 of "
+        "synthetic people ('micro'): 60 of them, 4 action units, 240 takes of 0.66 s in windows of 10 steps, evk4 of "
         "640 x 360 and davis_frames of 173 x 130, 32 x 32 pixels of a square that is 1 times the face and rests"
     )
     moving = replace(recipe, data=replace(recipe.data, crop=FaceCrop(size=8, margin=1.5), window_steps=None))
