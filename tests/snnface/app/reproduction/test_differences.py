@@ -55,7 +55,7 @@ def test_both_cameras_the_windows_and_the_cut_are_told() -> None:
     recipe = recipe_named("micro-expression-cvae-evk4-quick")
     assert isinstance(recipe.data, FilmedFacesConfig)
     assert data_in_words(recipe) == (
-        "synthetic people ('micro'): 60 of them, 4 action units, 240 takes of 0.66 s in windows of 10 steps, evk4 of "
+        "synthetic people ('micro'): 120 of them, 2 action units, 240 takes of 0.66 s in windows of 10 steps, evk4 of "
         "640 x 360 and davis_frames of 173 x 130, 32 x 32 pixels of a square that is 1 times the face and rests"
     )
     moving = replace(recipe, data=replace(recipe.data, crop=FaceCrop(size=8, margin=1.5), window_steps=None))
