@@ -56,27 +56,35 @@ def further_scores(
     cache_dir: Path,
     console: Console,
 ) -> FurtherScores:
-    """What is asked of the first fold's network; kept beside the run and read from there later.
+    """What is asked of the first fold's network, with a note if there are others; kept beside it and read from there.
 
     Raises:
         ConfigError: if the real data that it needs are not named.
     """
-    path = folder / f"{further}.json"
+    folds = read_record(folder, run.folds).folds
+    path = fold_folder(folder, folds[0]) / f"{further}.json"
     if path.is_file():
-        return from_json(FurtherScores, read_text(path))
-    fold = read_record(folder, run.folds).folds[0]
-    recipe, model = load_run(fold_folder(folder, fold))
-    if further == "emotion_transfer":
-        found = _emotions(recipe, model, config=config, cache_dir=cache_dir, console=console)
+        found = from_json(FurtherScores, read_text(path))
     else:
-        experiment = open_experiment(recipe, cache_dir=cache_dir, console=console)
-        if further == "conversion":
-            scores, notes = converted_scores(experiment, model)
-            found = FurtherScores(scores={"model": scores}, notes=notes)
-        else:
-            found = _operations(experiment, model, fold_folder(folder, fold), console=console)
-    write_text(path, to_json(found))
-    return found
+        found = _found(further, path.parent, config=config, cache_dir=cache_dir, console=console)
+        write_text(path, to_json(found))
+    if len(folds) == 1:
+        return found
+    note = f"{further.replace('_', ' ')}: of the network of fold {folds[0]} and the people that it is tested on, alone."
+    return replace(found, notes=(*found.notes, note))
+
+
+def _found(
+    further: Further, folder: Path, *, config: ReproduceConfig, cache_dir: Path, console: Console
+) -> FurtherScores:
+    recipe, model = load_run(folder)
+    if further == "emotion_transfer":
+        return _emotions(recipe, model, config=config, cache_dir=cache_dir, console=console)
+    experiment = open_experiment(recipe, cache_dir=cache_dir, console=console)
+    if further == "operations":
+        return _operations(experiment, model, folder, console=console)
+    scores, notes = converted_scores(experiment, model)
+    return FurtherScores(scores={"model": scores}, notes=notes)
 
 
 def _emotions(

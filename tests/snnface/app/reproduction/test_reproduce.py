@@ -124,11 +124,17 @@ def test_folds_that_are_asked_for_are_run_and_counted(tmp_path: Path, cache: Pat
     snn = alone.row("SNN")
     assert snn.ours["top1"].interval is None
     assert snn.notes[-1] == "one person was tested: there are no intervals, for nothing tells how others differ."
+    assert not any(note.startswith("operations: of") for note in snn.notes)
     assert "there are no intervals, so this is not settled" in alone.findings[0]
     outcome = rerun(tmp_path, cache, folds=(1, 3))
     record = outcome.runs[outcome.row("SNN").run]
     assert (record.folds, record.num_folds, record.num_subjects) == ((1, 3), 4, 2)
-    assert "2 of 4 folds were run." in outcome.row("SNN").departs
+    snn = outcome.row("SNN")
+    assert "2 of 4 folds were run." in snn.departs
+    # The same network costs the same; of the other fold's, costs are not those of the first.
+    assert snn.ours["synops"] == alone.row("SNN").ours["synops"]
+    assert "operations: of the network of fold 1 and the people that it is tested on, alone." in snn.notes
+    assert rerun(tmp_path, cache, folds=(3,)).row("SNN").ours["synops"] != snn.ours["synops"]
 
 
 @pytest.mark.usefixtures("tiny")
