@@ -54,7 +54,7 @@ def _of_claim(claim: Claim, table: Table, outcome: TableOutcome) -> str:
 
 
 def _against_trivial(table: Table, outcome: TableOutcome) -> Iterator[str]:
-    told: set[str] = set()
+    told: set[tuple[str, str]] = set()
     for part in table.parts:
         leading = [column for column in part.columns if column.better and column.metric not in DESCRIBED][:1]
         for column in leading:
@@ -68,10 +68,11 @@ def _against_trivial(table: Table, outcome: TableOutcome) -> Iterator[str]:
                 fair = {name: measure for name, measure in trivial.items() if name not in found.unseen}
                 if column.metric in found.ours and fair:
                     unseen = (_of_unseen(name, column, trivial[name]) for name in found.unseen if name in trivial)
-                    # A row of several parts is another measurement in each.
-                    again = f"{part.title}. " if row.label in told else ""
+                    # What two parts call by one name is measured differently in each.
+                    named = (row.label, column.heading)
+                    again = f"{part.title}. " if named in told else ""
+                    told.add(named)
                     yield again + " ".join((_of_row(found, column, fair), *unseen))
-        told.update(row.label for row in part.rows)
 
 
 def _of_row(row: RowOutcome, column: Column, trivial: dict[str, Measure]) -> str:

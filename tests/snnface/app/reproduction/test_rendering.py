@@ -121,11 +121,13 @@ def test_every_network_is_set_against_the_best_trivial_predictor() -> None:
     )
 
 
-def test_a_row_in_a_further_part_says_which_part_is_meant() -> None:
-    errors = Part(title="Shown the answer", columns=(ERROR,), rows=ROWS[:1])
-    told = findings(replace(TABLE, parts=(*TABLE.parts, errors)), OUTCOME)
-    assert told[:-1] == findings(TABLE, OUTCOME)
-    assert told[-1].startswith("Shown the answer. SNN: RMSE 0.210 is NOT better than")
+def test_a_number_of_the_same_name_in_a_further_part_says_which_part_is_meant() -> None:
+    told_more = Part(title="Shown the answer", columns=(replace(ERROR, heading=ACCURACY.heading),), rows=ROWS[:1])
+    errors = Part(title="Errors", columns=(ERROR,), rows=ROWS[:1])
+    told = findings(replace(TABLE, parts=(*TABLE.parts, told_more, errors)), OUTCOME)
+    assert told[:-2] == findings(TABLE, OUTCOME)
+    assert told[-2].startswith("Shown the answer. SNN: Accuracy 0.210 is NOT better than")
+    assert told[-1].startswith("SNN: RMSE 0.210 is NOT better than")
 
 
 def paired(**intervals: tuple[float, float]) -> TableOutcome:
