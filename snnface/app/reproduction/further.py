@@ -70,7 +70,8 @@ def further_scores(
         write_text(path, to_json(found))
     if len(folds) == 1:
         return found
-    note = f"{further.replace('_', ' ')}: of the network of fold {folds[0]} and the people that it is tested on, alone."
+    # Whose clips they are of follows from that: the fold's own, or other people's who show emotions.
+    note = f"{further.replace('_', ' ')}: of the network of fold {folds[0]} alone."
     return replace(found, notes=(*found.notes, note))
 
 

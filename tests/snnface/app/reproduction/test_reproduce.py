@@ -133,7 +133,7 @@ def test_folds_that_are_asked_for_are_run_and_counted(tmp_path: Path, cache: Pat
     assert "2 of 4 folds were run." in snn.departs
     # The same network costs the same; of the other fold's, costs are not those of the first.
     assert snn.ours["synops"] == alone.row("SNN").ours["synops"]
-    assert "operations: of the network of fold 1 and the people that it is tested on, alone." in snn.notes
+    assert "operations: of the network of fold 1 alone." in snn.notes
     assert rerun(tmp_path, cache, folds=(3,)).row("SNN").ours["synops"] != snn.ours["synops"]
 
 
