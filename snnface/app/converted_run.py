@@ -22,7 +22,6 @@ from snnface.datasets.clip import Clip
 from snnface.datasets.samples import ClipSamples
 from snnface.errors import UnsupportedLayerError
 from snnface.representations.histogram import HistogramConfig
-from snnface.tasks.scoring import Measure
 from snnface.tasks.step_labels import labels_over_time
 from snnface.tasks.valence_arousal import ValenceArousalTaskConfig
 
@@ -139,10 +138,10 @@ class ConvertedRun:
 
     def scores(self, answers: np.ndarray) -> Mapping[str, float]:
         """The metrics of the run's task, of the answers to all test pictures [B, K]."""
-        return {name: measure.value for name, measure in self.measures(answers).items()}
+        return {name: measure.value for name, measure in self.judged(answers).scores().items()}
 
-    def measures(self, answers: np.ndarray) -> dict[str, Measure]:
-        """The same with their intervals over subjects."""
+    def judged(self, answers: np.ndarray) -> TestScorer:
+        """The same clip by clip, from which intervals over subjects follow."""
         scorer, done = TestScorer(self.experiment), 0
         given = torch.tensor(answers, dtype=torch.float32)
         for batch in self.experiment.label_batches(self.experiment.split.test):
@@ -150,4 +149,4 @@ class ConvertedRun:
             part = given[done : done + num_steps * size].reshape(size, num_steps, -1).transpose(0, 1)
             scorer.add({self.experiment.recipe.task.target: clip_answers(self.network, part)}, batch)
             done += num_steps * size
-        return scorer.scores()
+        return scorer

@@ -10,12 +10,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 
-import torch
 from rich.console import Console
 
-from snnface.app.catalog import LABELS, class_names_of, scorings_of
+from snnface.app.catalog import LABELS, class_names_of
 from snnface.app.claim import claim
-from snnface.app.evaluation import Statistics, TestResult, class_results_of, evaluate_run, read_statistics
+from snnface.app.evaluation import (
+    TestResult,
+    class_results_of,
+    evaluate_run,
+    joined_statistics,
+    read_statistics,
+    scores_of_clips,
+)
 from snnface.app.experiment import Experiment, open_experiment
 from snnface.app.recipes import Recipe
 from snnface.app.run import ANSWERS, EVALUATION, STATISTICS, Device, device_of, require_choice, train_run
@@ -26,10 +32,9 @@ from snnface.errors import ConfigError, DataError
 from snnface.files import read_text, write_text
 from snnface.jobs import Job, run_jobs
 from snnface.metrics.classification import ClassResult
-from snnface.seeding import SeedTree
 from snnface.tasks.action_units import ActionUnitTaskConfig
 from snnface.tasks.reconstruction import ReconstructionTaskConfig
-from snnface.tasks.scoring import Measure, measures, merged
+from snnface.tasks.scoring import Measure
 from snnface.training.optim import Selection
 
 __all__ = ["CROSS_VALIDATION", "CrossValidation", "FoldResult", "Spread", "cross_validate", "fold_folder"]
@@ -245,7 +250,7 @@ def _cross_validation(experiment: Experiment, runs: Mapping[int, _FoldRun], num_
         )
         for number, result in results.items()
     )
-    statistics = _joined([read_statistics(run.folder) for run in runs.values()])
+    statistics = joined_statistics([read_statistics(run.folder) for run in runs.values()])
     subjects = [subject for result in results.values() for subject in result.subjects]
     first = folds[0].scores
     return CrossValidation(
@@ -262,28 +267,12 @@ def _cross_validation(experiment: Experiment, runs: Mapping[int, _FoldRun], num_
         },
         pooled={
             # What guessing expects is no count of answers.
-            name: _pooled(recipe, statistics[name], subjects)
+            name: scores_of_clips(recipe, statistics[name], subjects)
             if name in statistics
             else {metric: Measure(value) for metric, value in metrics.items()}
             for name, metrics in first.items()
         },
         classes=class_results_of(recipe, statistics["model"]),
-    )
-
-
-def _joined(folds: Sequence[Mapping[str, Statistics]]) -> dict[str, Statistics]:
-    """The clips of all folds, one after the other."""
-    return {
-        name: tuple(torch.cat(of_task) for of_task in zip(*(fold[name] for fold in folds), strict=True))
-        for name in folds[0]
-    }
-
-
-def _pooled(recipe: Recipe, statistics: Statistics, subjects: Sequence[str]) -> dict[str, Measure]:
-    seed = SeedTree(recipe.seed)
-    return merged(
-        measures(scoring, of_task, subjects, generator=seed.numpy("bootstrap")) if of_task.shape[1] else {}
-        for scoring, of_task in zip(scorings_of(recipe), statistics, strict=True)
     )
 
 

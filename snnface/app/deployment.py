@@ -4,7 +4,8 @@
     spiking graph -> integers, fixed point          the one step that loses something
     fixed point -> Lava                             0 spikes, 0 states may change
 
-The result is `deployment.json`; the spiking graph is `model.nir`.
+The result is `deployment.json`; the spiking graph is `model.nir`. How the integers' answer to each test clip was judged
+is kept too, so that those of several folds can be scored together.
 """
 
 import copy
@@ -43,7 +44,7 @@ from hardware.report.parts import Agreement
 from hardware.target import TARGETS, HardwareTarget
 from snnface.app.catalog import scorings_of
 from snnface.app.chip_clips import CLIPS_AT_ONCE, AnswerMeter, evenly_spread, first_clips, host_output, integer_batches
-from snnface.app.evaluation import TestScorer
+from snnface.app.evaluation import TestScorer, write_statistics
 from snnface.app.experiment import Experiment
 from snnface.app.parity_runner import ModelRunner
 from snnface.app.parity_table import ParityRow, parity_rows
@@ -51,7 +52,7 @@ from snnface.app.prepared_network import Prepared, Scaling, prepare
 from snnface.app.progress import counting_bar
 from snnface.app.recipes import Recipe
 from snnface.app.referees import NotRun, RefereeRun, fixed_point_run, lava_referee, netx_referee
-from snnface.app.run import weights_hash
+from snnface.app.run import FIXED_POINT_STATISTICS, weights_hash
 from snnface.config import to_json
 from snnface.datasets.samples import batches
 from snnface.errors import ConfigError, DataError, unknown_name
@@ -170,7 +171,8 @@ def deploy_run(
     baseline: nn.Module | None = None,
     console: Console,
 ) -> Deployment:
-    """Take a trained run to the chip and write `model.nir` and `deployment.json` into its folder.
+    """Take a trained run to the chip and write `model.nir`, `deployment.json` and the statistics of
+    `fixed_point_scores` into its folder.
 
     Accuracy and counts are taken over all test clips; nothing is chosen by them.
 
@@ -210,7 +212,7 @@ def deploy_run(
         parity=compared.rows,
         quantized=prepared.quantized.layers,
         steps=_steps(experiment, model, prepared, config.step_clips),
-        fixed_point_scores=chip.scores,
+        fixed_point_scores=chip.scorer.scores(),
         num_folds=chip.num_folds,
         num_saturations=chip.num_saturations,
         operations=summarise_operations(chip.operations, seed=recipe.seed),
@@ -223,6 +225,7 @@ def deploy_run(
     )
     with atomic_path(out / "model.nir") as temporary:
         temporary.write_bytes(nir_file)
+    write_statistics({"model": chip.scorer.statistics}, out / FIXED_POINT_STATISTICS)
     write_text(out / "deployment.json", to_json(deployment))
     return deployment
 
@@ -234,7 +237,7 @@ class _OnChip:
     num_clips: int
     rounding: tuple[SpikeComparison, ...]
     operations: NetworkOperations
-    scores: Mapping[str, Measure]
+    scorer: TestScorer
     num_folds: int
     num_saturations: int
     seconds: float
@@ -263,7 +266,7 @@ def _on_chip(experiment: Experiment, model: nn.Module, prepared: Prepared, conso
         num_clips=len(clips),
         rounding=added_comparisons(rounding),
         operations=reduce(NetworkOperations.combine, operations),
-        scores=scorer.scores(),
+        scorer=scorer,
         num_folds=folds,
         num_saturations=saturations,
         seconds=seconds,

@@ -1,6 +1,6 @@
 """A run's model on its test subjects, beside predictors that need no model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,8 +31,12 @@ __all__ = [
     "TestScorer",
     "class_results_of",
     "evaluate_run",
+    "joined_statistics",
+    "load_statistics",
     "read_answers",
     "read_statistics",
+    "scores_of_clips",
+    "write_statistics",
 ]
 
 Scores = Mapping[str, Measure]
@@ -103,18 +107,31 @@ class TestScorer:
         return tuple(torch.cat(gathered) for gathered in self._statistics)
 
     def scores(self) -> dict[str, Measure]:
-        """Every metric of every task that is judged. Tasks whose metrics share a name are of one kind, and are judged
-        all or none: numbers behind names, see `merged`, agree with those of the model.
+        """Every metric of every task that is judged.
 
         Raises:
             DataError: if no clip has a label, or not all clips were judged.
         """
         subjects = [clip.subject for clip in self._experiment.split.test]
-        seed = SeedTree(self._experiment.recipe.seed)
-        return merged(
-            {} if scoring is None else measures(scoring, statistics, subjects, generator=seed.numpy("bootstrap"))
-            for scoring, statistics in zip(self._scorings, self.statistics, strict=True)
-        )
+        return scores_of_clips(self._experiment.recipe, self.statistics, subjects)
+
+
+def scores_of_clips(recipe: Recipe, statistics: Statistics, subjects: Sequence[str]) -> dict[str, Measure]:
+    """Every metric of every task that was judged, of clips of one fold or several. Tasks whose metrics share a name
+    are of one kind, and are judged all or none: numbers behind names, see `merged`, agree with those of the model.
+
+    Args:
+        statistics: of the recipe's tasks, or of its first ones.
+        subjects: of each clip.
+
+    Raises:
+        DataError: if no clip has a label, or there are not as many subjects as clips.
+    """
+    seed = SeedTree(recipe.seed)
+    return merged(
+        measures(scoring, of_task, subjects, generator=seed.numpy("bootstrap")) if of_task.shape[1] else {}
+        for scoring, of_task in zip(scorings_of(recipe), statistics, strict=False)
+    )
 
 
 def evaluate_run(experiment: Experiment, model: nn.Module, out: Path, *, device: Device = "auto") -> TestResult:
@@ -144,15 +161,10 @@ def evaluate_run(experiment: Experiment, model: nn.Module, out: Path, *, device:
         selection=recipe.training.selection,
         classes=class_results_of(recipe, scorers["model"].statistics),
     )
-    statistics = {
-        f"{name}/{index}": of_task.contiguous()
-        for name, scorer in scorers.items()
-        for index, of_task in enumerate(scorer.statistics)
-    }
     # The result comes last: without the files that belong to it, it would be taken for whole.
-    for name, tensors in ((ANSWERS, answers), (STATISTICS, statistics)):
-        with atomic_path(out / name) as temporary:
-            save_file(tensors, temporary)
+    with atomic_path(out / ANSWERS) as temporary:
+        save_file(answers, temporary)
+    write_statistics({name: scorer.statistics for name, scorer in scorers.items()}, out / STATISTICS)
     write_text(path, to_json(result))
     return result
 
@@ -188,10 +200,34 @@ def read_statistics(folder: Path) -> dict[str, Statistics]:
             f"{folder} holds no {STATISTICS}; remove its {EVALUATION}, if there is one, and run "
             f"`snnface evaluate {folder}`."
         )
-    tensors = load_file(folder / STATISTICS)
+    return load_statistics(folder / STATISTICS)
+
+
+def write_statistics(statistics: Mapping[str, Statistics], path: Path) -> None:
+    """Predictor -> its statistics, whole or not at all."""
+    tensors = {
+        f"{name}/{index}": of_task.contiguous()
+        for name, of_tasks in statistics.items()
+        for index, of_task in enumerate(of_tasks)
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_statistics(path: Path) -> dict[str, Statistics]:
+    """What `write_statistics` wrote."""
+    tensors = load_file(path)
     names = sorted({key.rpartition("/")[0] for key in tensors})
     num_tasks = len(tensors) // len(names)
     return {name: tuple(tensors[f"{name}/{index}"] for index in range(num_tasks)) for name in names}
+
+
+def joined_statistics(folds: Sequence[Mapping[str, Statistics]]) -> dict[str, Statistics]:
+    """The clips of several folds, one after the other: predictor -> its statistics."""
+    return {
+        name: tuple(torch.cat(of_task) for of_task in zip(*(fold[name] for fold in folds), strict=True))
+        for name in folds[0]
+    }
 
 
 def _judged(

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
 from ann_baselines.cvae import ConditionalVaeConfig
 from snnface.app.catalog import scorings_of
-from snnface.app.evaluation import TestResult, read_statistics
+from snnface.app.evaluation import TestResult, joined_statistics, read_statistics
 from snnface.app.recipes import Recipe
 from snnface.app.run import EVALUATION
 from snnface.config import from_json
@@ -32,15 +30,13 @@ def judgement_of(recipe: Recipe, folders: Sequence[Path]) -> Judgement:
         CheckpointError: if one of them has not been evaluated.
     """
     results = [from_json(TestResult, read_text(folder / EVALUATION)) for folder in folders]
-    statistics = [read_statistics(folder) for folder in folders]
+    statistics = joined_statistics([read_statistics(folder) for folder in folders])
     subjects = tuple(subject for result in results for subject in result.subjects)
-    names = ["model", *(name for name in statistics[0] if name != "model")]
+    names = ["model", *(name for name in statistics if name != "model")]
     return {
         name: tuple(
-            Judged(torch.cat(rows), scoring.metrics, subjects)
-            for scoring, rows in zip(
-                scorings_of(recipe), zip(*(fold[name] for fold in statistics), strict=True), strict=True
-            )
+            Judged(of_task, scoring.metrics, subjects)
+            for scoring, of_task in zip(scorings_of(recipe), statistics[name], strict=True)
         )
         for name in names
     }

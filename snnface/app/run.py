@@ -49,6 +49,7 @@ from snnface.training.tracking import CheckpointWriter, MetricsLog, ProgressBar
 __all__ = [
     "ANSWERS",
     "EVALUATION",
+    "FIXED_POINT_STATISTICS",
     "KNOWN_FACES",
     "RUN_FILES",
     "STATISTICS",
@@ -66,10 +67,12 @@ Device = Literal["auto", "cpu", "cuda"]
 
 KNOWN_FACES = "known_faces.safetensors"
 EVALUATION, ANSWERS, STATISTICS = "evaluation.json", "answers.safetensors", "statistics.safetensors"
+FIXED_POINT_STATISTICS = "fixed_point_statistics.safetensors"
 
 RUN_FILES = (
     *("recipe.json", "environment.json", "metrics.jsonl", "model.safetensors", "last", KNOWN_FACES),
-    *(EVALUATION, ANSWERS, STATISTICS, "model.nir", "model.onnx", "deployment.json", "report.html", "report.json"),
+    *(EVALUATION, ANSWERS, STATISTICS, FIXED_POINT_STATISTICS),
+    *("model.nir", "model.onnx", "deployment.json", "report.html", "report.json"),
 )
 """All that a run folder may hold."""
 

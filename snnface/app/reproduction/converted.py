@@ -1,6 +1,7 @@
 """A run's per-frame ANN as a spiking network of a few steps: what it answers, and what an answer costs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -14,11 +15,11 @@ from conversion.simulate import constant_input, simulate
 from hardware.counts.operation_counts import NetworkOperations
 from hardware.counts.operations import count_operations
 from snnface.app.converted_run import ConvertedRun, open_converted_run
+from snnface.app.evaluation import TestScorer
 from snnface.app.experiment import Experiment
 from snnface.app.frame_network import frame_network_of
-from snnface.tasks.scoring import Measure
 
-__all__ = ["STEPS", "converted_scores"]
+__all__ = ["STEPS", "Converted", "converted"]
 
 STEPS = 8
 """Each picture is shown for these many; 33 ms of counts and 40 ms of TBR divide by them."""
@@ -27,8 +28,23 @@ COUNTED_CLIPS = 4
 """Operations of one answer are the mean over these many test clips."""
 
 
-def converted_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str, Measure], tuple[str, ...]]:
-    """The scores of the converted network beside the operations of a clip, and what to know of them.
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What a converted network says and costs.
+
+    Attributes:
+        judged: its answers to the test clips.
+        costs: operation -> how many a clip.
+        notes: what to know of both.
+    """
+
+    judged: TestScorer
+    costs: Mapping[str, float]
+    notes: tuple[str, ...]
+
+
+def converted(experiment: Experiment, model: nn.Module) -> Converted:
+    """The run's network as a spiking one, on the test clips.
 
     Max-pools, where there are any, become averages, and the network is tuned to its ANN's
     answers on training pictures. Counts are shown as events, each picture's in eight parts of
@@ -58,14 +74,14 @@ def converted_scores(experiment: Experiment, model: nn.Module) -> tuple[dict[str
     shows_events = own.event_bins(STEPS) is not None
     graph = for_event_bins(made.graph, STEPS) if shows_events else made.graph
     answers = [simulate(graph, piece, keep=(), precision="float32").answers for piece in _shown(own)]
-    scores = run.measures(np.concatenate(answers)) | _operations(run, graph, own)
     notes = (
         f"converted by the method {made.report.method!r} for {STEPS} steps a picture, "
         + ("shown its events in as many parts of its time" if shows_events else "the picture held over all of them")
         + "; a fresh state for every picture",
         *made.report.removed,
     )
-    return scores, notes
+    judged = run.judged(np.concatenate(answers))
+    return Converted(judged=judged, costs=_operations(run, graph, own), notes=notes)
 
 
 def _shown(own: OwnData) -> Iterator[np.ndarray]:
@@ -74,7 +90,7 @@ def _shown(own: OwnData) -> Iterator[np.ndarray]:
     return iter([constant_input(own.evaluation.inputs, STEPS)]) if pieces is None else pieces
 
 
-def _operations(run: ConvertedRun, graph: SpikingGraph, own: OwnData) -> dict[str, Measure]:
+def _operations(run: ConvertedRun, graph: SpikingGraph, own: OwnData) -> dict[str, float]:
     """Additions, multiply-accumulates and spikes of a clip, mean over a few.
 
     A held picture passes the first layer once, in full; so do its products count.
@@ -95,7 +111,7 @@ def _operations(run: ConvertedRun, graph: SpikingGraph, own: OwnData) -> dict[st
         counted, products = reduce(NetworkOperations.combine, counts), 0
     totals = {name: float(counted.per_sample(name).sum()) for name in ("synops", "macs", "spikes")}
     totals["macs"] += products
-    return {name: Measure(total / len(clips)) for name, total in totals.items()}
+    return {name: total / len(clips) for name, total in totals.items()}
 
 
 def _products_of_input(graph: SpikingGraph) -> int:

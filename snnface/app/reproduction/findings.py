@@ -47,8 +47,9 @@ def _of_claim(claim: Claim, table: Table, outcome: TableOutcome) -> str:
     else:
         difference = _of_pair(column, ours.value - other.value, pair)
     settled = "" if surety == "apart" else ", so this is not settled"
+    says = claim.says.removesuffix(".")  # A row's label may end with one.
     return (
-        f"{table.claimant}: {claim.says}. {verdict}: {column.heading} {column.text(ours.value)} against "
+        f"{table.claimant}: {says}. {verdict}: {column.heading} {column.text(ours.value)} against "
         f"{column.text(other.value)}; {difference}{settled}."
     )
 

@@ -1,6 +1,6 @@
 """A table that came out as grids of text, the same for Markdown and for the page."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from snnface.app.reproduction.outcome import RowOutcome, TableOutcome
@@ -154,22 +154,20 @@ def _noted(row: RowOutcome, outcome: TableOutcome, notes: Mapping[str, int]) -> 
 
 
 def _trivial(part: Part, rows: Sequence[RowOutcome]) -> list[tuple[str, Mapping[str, Measure]]]:
-    """Predictors without a network that have any number of this part."""
-    return list(_trivial_rows(rows, {column.metric for column in part.columns}))
-
-
-def _trivial_rows(rows: Sequence[RowOutcome], metrics: Set[str]) -> Iterator[tuple[str, Mapping[str, Measure]]]:
-    """Predictors without a network; one that says the same of these metrics for several rows stands once."""
-    seen: list[tuple[str, Mapping[str, Measure]]] = []
+    """Predictors without a network that have any number of this part; one that prints the same for several rows stands
+    once, with the intervals of the first: rows that cut the same recordings otherwise differ behind the last digit."""
+    found: list[tuple[str, Mapping[str, Measure]]] = []
+    printed: list[tuple[str, dict[str, str]]] = []
     for row in rows:
-        for name, found in row.trivial.items():
-            scores = {metric: measure for metric, measure in found.items() if metric in metrics}
-            if not scores or (name, scores) in seen:
+        for name, scores in row.trivial.items():
+            values = {c.metric: c.text(scores[c.metric].value) for c in part.columns if c.metric in scores}
+            if not values or (name, values) in printed:
                 continue
-            is_first = name not in [known for known, _ in seen]
-            seen.append((name, scores))
+            is_first = name not in [known for known, _ in printed]
+            printed.append((name, values))
             label = LABELS.get(name, name)
-            yield label if is_first else f"{label}, on the clips of {row.label}", scores
+            found.append((label if is_first else f"{label}, on the clips of {row.label}", scores))
+    return found
 
 
 def _published(column: Column, row: RowOutcome) -> str:

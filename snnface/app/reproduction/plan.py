@@ -20,7 +20,7 @@ from snnface.models.heads import ClipStepsHeadConfig, VotingHeadConfig
 from snnface.representations.histogram import HistogramConfig
 from snnface.spiking.encoder import ConvSnnConfig
 
-__all__ = ["PlannedRun", "ReproduceConfig", "planned_runs"]
+__all__ = ["PlannedRun", "ReproduceConfig", "planned_runs", "settings_hash"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +80,17 @@ class PlannedRun:
     @property
     def folder_name(self) -> str:
         """The recipe's name, and a hash of all its settings: rows with one recipe share one run."""
-        return f"{self.recipe.name}-{hashlib.sha256(to_json(self.recipe).encode()).hexdigest()[:10]}"
+        return f"{self.recipe.name}-{settings_hash(self.recipe)}"
 
     @property
     def has_one_fold(self) -> bool:
         one_split = isinstance(self.recipe.split, SplitConfig | ShareOfSubjectsConfig)
         return one_split or (self.folds is not None and len(self.folds) == 1)
+
+
+def settings_hash(recipe: Recipe) -> str:
+    """Ten digits that differ where a setting does."""
+    return hashlib.sha256(to_json(recipe).encode()).hexdigest()[:10]
 
 
 def planned_runs(table: Table, config: ReproduceConfig) -> dict[str, PlannedRun]:

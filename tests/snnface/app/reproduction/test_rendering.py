@@ -242,6 +242,13 @@ def test_a_predictor_that_answers_other_clips_has_a_row_of_its_own() -> None:
     assert [row[0] for row in grid.rows[3:]] == ["constant answer", "constant answer, on the clips of CNN"]
 
 
+def test_a_predictor_that_differs_behind_the_last_digit_stands_once() -> None:
+    near = OUTCOME.rows[0].trivial["constant"]["top1"].value + 1e-6
+    other = replace(OUTCOME.rows[1], trivial={"constant": {"top1": Measure(near), "rmse": Measure(0.2)}})
+    (grid,) = grids(TABLE, replace(OUTCOME, rows=(OUTCOME.rows[0], other, OUTCOME.rows[2])))
+    assert [row[0] for row in grid.rows[3:]] == ["constant answer"]
+
+
 def test_a_predictor_that_differs_elsewhere_only_stands_once() -> None:
     more = {"constant": {**CONSTANT["constant"], "ssim": Measure(0.5)}}
     other = replace(OUTCOME.rows[1], trivial=more)

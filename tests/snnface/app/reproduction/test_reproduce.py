@@ -58,7 +58,11 @@ TABLE = Table(
     data="nothing",
     parts=(
         Part(title="Accuracy", columns=(Column(metric="top1", heading="Accuracy", factor=100, unit="%"),), rows=ROWS),
-        Part(title="Costs", columns=COSTS, rows=ROWS[:2]),
+        Part(
+            title="On the chip",
+            columns=(Column(metric="integers top1", heading="In integers", factor=100, unit="%"), *COSTS),
+            rows=ROWS[:2],
+        ),
     ),
     claims=(Claim(says="the SNN is better", better="SNN", worse="3DCNN", metric="top1"),),
     figures={"SNN": ("confusion_action_unit",)},
@@ -97,7 +101,7 @@ def test_a_table_is_rerun_written_and_not_trained_again(tmp_path: Path, cache: P
     outcome = rerun(tmp_path, cache)
     snn, cnn, quoted = outcome.rows
     assert snn.published == {"top1": 51.0}
-    assert set(snn.ours) == {"top1", "parameters", "synops", "macs"}
+    assert set(snn.ours) == {"top1", "integers top1", "parameters", "synops", "macs"}
     assert set(cnn.ours) == {"top1", "parameters", "macs"}
     assert snn.trivial["chance"]["top1"].value == 0.5
     assert quoted.ours == {}
@@ -124,17 +128,20 @@ def test_folds_that_are_asked_for_are_run_and_counted(tmp_path: Path, cache: Pat
     snn = alone.row("SNN")
     assert snn.ours["top1"].interval is None
     assert snn.notes[-1] == "one person was tested: there are no intervals, for nothing tells how others differ."
-    assert not any(note.startswith("operations: of") for note in snn.notes)
     assert "there are no intervals, so this is not settled" in alone.findings[0]
     outcome = rerun(tmp_path, cache, folds=(1, 3))
     record = outcome.runs[outcome.row("SNN").run]
     assert (record.folds, record.num_folds, record.num_subjects) == ((1, 3), 4, 2)
     snn = outcome.row("SNN")
     assert "2 of 4 folds were run." in snn.departs
-    # The same network costs the same; of the other fold's, costs are not those of the first.
-    assert snn.ours["synops"] == alone.row("SNN").ours["synops"]
-    assert "operations: of the network of fold 1 alone." in snn.notes
-    assert rerun(tmp_path, cache, folds=(3,)).row("SNN").ours["synops"] != snn.ours["synops"]
+    # Costs are means over the folds' networks; what the integers answer is counted over all clips, as the rest is.
+    other = rerun(tmp_path, cache, folds=(3,)).row("SNN")
+    single = [row.ours["synops"].value for row in (alone.row("SNN"), other)]
+    assert single[0] != single[1]
+    assert snn.ours["synops"].value == pytest.approx(sum(single) / 2)
+    on_chip = [row.ours["integers top1"] for row in (alone.row("SNN"), other, snn)]
+    assert [one.interval is None for one in on_chip] == [True, True, False]
+    assert on_chip[2].value == pytest.approx((on_chip[0].value + on_chip[1].value) / 2)
 
 
 @pytest.mark.usefixtures("tiny")
