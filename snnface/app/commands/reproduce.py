@@ -42,7 +42,7 @@ class Options:
     weights: Maybe[Path] = None
     """ImageNet weights of ResNet18 with torchvision's names (.safetensors, or a file of torch.save)."""
     folds: tuple[int, ...] = ()
-    """Folds of the papers' protocols to run; all of them if left out, one split with --quick."""
+    """Folds of the papers' protocols to run; all of them if left out, with --quick those of the small forms."""
     device: Device = "auto"
     """Where networks run; on cuda they train in bfloat16."""
     scheduler: Maybe[str] = None

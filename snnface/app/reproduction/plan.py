@@ -34,7 +34,7 @@ class ReproduceConfig:
         allow_pickle: read files of the real set that are pickles.
         preset: another set of synthetic people than the recipes'.
         weights: ImageNet weights of ResNet18, which is then frozen where the paper freezes it.
-        folds: those to run of the papers' protocols; none: all of them, and one split where the run is quick.
+        folds: those to run of the papers' protocols; none: all of them, or a quick run's own.
         device: where networks run; on "cuda" they train in bfloat16.
         scheduler: a Dask cluster that the runs are spread over.
         workers: processes on this machine; None: one for each core, and one on a GPU.

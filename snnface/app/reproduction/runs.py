@@ -31,7 +31,7 @@ class _Task:
     folder: Path
     cache_dir: Path
     config: ReproduceConfig
-    is_alone: bool
+    is_one_job: bool
 
 
 def make_runs(
@@ -39,14 +39,16 @@ def make_runs(
 ) -> dict[str, RunRecord]:
     """Train and test what is not there yet; returns folder name -> what the run said.
 
-    Runs of one split are spread over the workers; of a protocol with folds, the folds are.
+    Runs of one fold are spread over the workers, and quick ones with all their folds; of others, the folds are.
 
     Raises:
         SnnfaceError: if a run failed; names every one that did. The others are kept.
     """
     distinct = {run.folder_name: run for run in runs}
     tasks = {
-        name: _Task(run=run, folder=out / name, cache_dir=cache_dir, config=config, is_alone=run.has_one_fold)
+        name: _Task(
+            run=run, folder=out / name, cache_dir=cache_dir, config=config, is_one_job=run.has_one_fold or config.quick
+        )
         for name, run in distinct.items()
     }
     waiting = [task for task in tasks.values() if not record_path(task.folder, task.run.folds).is_file()]
@@ -57,12 +59,10 @@ def make_runs(
     if num_workers is None and config.scheduler is None and device_of(config.device).type == "cuda":
         num_workers = 1
     with counting_bar(console, "runs") as on_progress:
-        alone = [_job(task) for task in tasks.values() if task.is_alone]
-        run_jobs(
-            alone, _run, scheduler=config.scheduler, num_workers=num_workers, on_progress=on_progress
-        ).require_all()
+        jobs = [_job(task) for task in tasks.values() if task.is_one_job]
+        run_jobs(jobs, _run, scheduler=config.scheduler, num_workers=num_workers, on_progress=on_progress).require_all()
     for task in waiting:
-        if not task.is_alone:
+        if not task.is_one_job:
             _run(task)
     return {name: read_record(task.folder, task.run.folds) for name, task in tasks.items()}
 
@@ -80,8 +80,8 @@ def _run(task: _Task) -> None:
         task.folder,
         cache_dir=task.cache_dir,
         folds=run.folds,
-        scheduler=None if task.is_alone else config.scheduler,
-        num_workers=1 if task.is_alone else config.workers,
+        scheduler=None if task.is_one_job else config.scheduler,
+        num_workers=1 if task.is_one_job else config.workers,
         device=config.device,
     )
     seconds = time.perf_counter() - start
@@ -103,7 +103,7 @@ def _run(task: _Task) -> None:
         device=_device_name(config),
         precision=run.recipe.training.precision,
         seconds=seconds,
-        peak_bytes=_peak() if task.is_alone else None,
+        peak_bytes=_peak() if task.is_one_job else None,
         scores=scores_of(result, num_parameters=num_parameters),
     )
     write_text(record_path(task.folder, run.folds), to_json(record))

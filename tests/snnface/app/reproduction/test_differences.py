@@ -46,7 +46,7 @@ def test_a_quick_recipe_says_what_it_made_smaller(name: str) -> None:
 
 def test_synthetic_people_are_counted_in_words() -> None:
     assert data_in_words(recipe_named("micro-expression-snn-rgb-quick")) == (
-        "synthetic people ('micro'): 64 of them, 8 action units, 512 takes of 0.66 s, davis_frames of 173 x 130, 32 x "
+        "synthetic people ('micro'): 48 of them, 8 action units, 384 takes of 0.66 s, davis_frames of 173 x 130, 32 x "
         "32 pixels of a square that is 1.3 times the face and rests"
     )
 

@@ -11,7 +11,7 @@ from snnface.app.reproduction import ReproduceConfig, table_named
 from snnface.app.reproduction.plan import planned_runs
 from snnface.app.reproduction.tables import tables_named
 from snnface.config import to_json
-from snnface.datasets.protocols import LeaveOneSubjectOutConfig, SplitConfig
+from snnface.datasets.protocols import LeaveOneSubjectOutConfig, SplitConfig, SubjectFoldsConfig
 from snnface.errors import ConfigError, DataError
 from snnface.models.heads import ClipStepsHeadConfig
 from snnface.spiking.encoder import ConvSnnConfig
@@ -37,11 +37,14 @@ def test_quoted_rows_run_nothing() -> None:
     assert list(runs) == ["Ours (Frame): ViT, events", "Ours (Video): ResNet+Fusion, events"]
 
 
-def test_a_quick_run_has_one_split_and_folds_bring_the_papers_protocol_back() -> None:
+def test_a_quick_run_has_the_small_forms_folds_and_folds_that_are_named_are_the_papers() -> None:
+    split = planned_runs(table_named("micro-expression/table6"), QUICK)["EVK4"]
+    assert isinstance(split.recipe.split, SplitConfig)
+    assert (split.folds, split.has_one_fold) == (None, True)
     table = table_named("micro-expression/table5")
     quick = planned_runs(table, QUICK)["SNN, events"]
-    assert isinstance(quick.recipe.split, SplitConfig)
-    assert (quick.folds, quick.has_one_fold) == (None, True)
+    assert isinstance(quick.recipe.split, SubjectFoldsConfig)
+    assert (quick.folds, quick.has_one_fold) == (None, False)
     folds = planned_runs(table, ReproduceConfig(quick=True, folds=(0, 2)))["SNN, events"]
     assert isinstance(folds.recipe.split, LeaveOneSubjectOutConfig)
     assert (folds.folds, folds.has_one_fold) == ((0, 2), False)
