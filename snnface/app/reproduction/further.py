@@ -104,6 +104,8 @@ def further_scores(
         judged = scores_of_clips(run.recipe, statistics, subjects)
         scores |= {f"{prefix}{name}": measure for name, measure in judged.items()}
     notes = dict.fromkeys(note for fold in asked for note in fold.notes)
+    if len(folds) > 1:
+        notes[f"{further}: costs are means over the networks of {len(folds)} folds."] = None
     return FurtherScores(scores={"model": scores}, notes=tuple(notes))
 
 

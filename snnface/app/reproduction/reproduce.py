@@ -124,10 +124,11 @@ def _figures(
     for label, names in table.figures.items():
         run = runs[label]
         place = folder / run.folder_name
-        first = fold_folder(place, read_record(place, run.folds).folds[0])
+        folds = read_record(place, run.folds).folds
+        first, whose = fold_folder(place, folds[0]), f", fold {folds[0]}" if len(folds) > 1 else ""
         recipe, _ = load_run(first)
         drawn = run_figures(open_experiment(recipe, cache_dir=cache_dir, console=console), first)
-        found |= {f"{label}: {name.replace('_', ' ')}.": drawn[name] for name in names if name in drawn}
+        found |= {f"{label}{whose}: {name.replace('_', ' ')}.": drawn[name] for name in names if name in drawn}
     return found
 
 

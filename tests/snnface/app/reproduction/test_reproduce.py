@@ -134,11 +134,13 @@ def test_folds_that_are_asked_for_are_run_and_counted(tmp_path: Path, cache: Pat
     assert (record.folds, record.num_folds, record.num_subjects) == ((1, 3), 4, 2)
     snn = outcome.row("SNN")
     assert "2 of 4 folds were run." in snn.departs
+    assert "SNN, fold 1: confusion action unit." in (tmp_path / "tiny/table1/table.html").read_text()
     # Costs are means over the folds' networks; what the integers answer is counted over all clips, as the rest is.
     other = rerun(tmp_path, cache, folds=(3,)).row("SNN")
     single = [row.ours["synops"].value for row in (alone.row("SNN"), other)]
     assert single[0] != single[1]
     assert snn.ours["synops"].value == pytest.approx(sum(single) / 2)
+    assert "operations: costs are means over the networks of 2 folds." in snn.notes
     on_chip = [row.ours["integers top1"] for row in (alone.row("SNN"), other, snn)]
     assert [one.interval is None for one in on_chip] == [True, True, False]
     assert on_chip[2].value == pytest.approx((on_chip[0].value + on_chip[1].value) / 2)
