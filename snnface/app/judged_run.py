@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ann_baselines.cvae import ConditionalVaeConfig
 from snnface.app.catalog import scorings_of
-from snnface.app.evaluation import TestResult, joined_statistics, read_statistics
+from snnface.app.evaluation import TestResult, joined_statistics, load_statistics, read_statistics
 from snnface.app.recipes import Recipe
 from snnface.app.run import EVALUATION
 from snnface.config import from_json
@@ -23,14 +23,20 @@ Apart = Mapping[str, tuple[float, float]]
 """Metric -> 95 % interval of one's value minus the other's, drawn over the same people for both."""
 
 
-def judgement_of(recipe: Recipe, folders: Sequence[Path]) -> Judgement:
+def judgement_of(recipe: Recipe, folders: Sequence[Path], *, model: str | None = None) -> Judgement:
     """Of the test clips of some run folders together: the folds of one recipe.
+
+    Args:
+        model: the file, in each folder, that says of "model" how another form of it was judged, as
+            `write_statistics` writes it; None: the trained one.
 
     Raises:
         CheckpointError: if one of them has not been evaluated.
     """
     results = [from_json(TestResult, read_text(folder / EVALUATION)) for folder in folders]
     statistics = joined_statistics([read_statistics(folder) for folder in folders])
+    if model is not None:
+        statistics |= joined_statistics([load_statistics(folder / model) for folder in folders])
     subjects = tuple(subject for result in results for subject in result.subjects)
     names = ["model", *(name for name in statistics if name != "model")]
     return {

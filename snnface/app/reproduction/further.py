@@ -38,7 +38,7 @@ from snnface.spiking.neurons import SpikingNeuron
 from snnface.tasks.reconstruction import ReconstructionTaskConfig
 from snnface.tasks.scoring import Measure
 
-__all__ = ["FurtherScores", "further_scores"]
+__all__ = ["CONVERSION_STATISTICS", "FurtherScores", "further_scores"]
 
 # Of people who show emotions, half to make templates of and half to be told.
 EMOTION_PEOPLE, EMOTION_TEST_PEOPLE = 10, 5
@@ -46,6 +46,7 @@ EMOTION_PEOPLE, EMOTION_TEST_PEOPLE = 10, 5
 COUNTED_CLIPS = 4
 
 CONVERSION_STATISTICS = "conversion_statistics.safetensors"
+"""How a converted network's answers were judged, beside its run's."""
 # Where a network's answers that were judged are kept, and what stands before their metrics' names.
 STATISTICS_OF: Mapping[Further, tuple[str, str]] = {
     "operations": (FIXED_POINT_STATISTICS, "integers "),

@@ -102,10 +102,7 @@ def _write(
         for row in table.rows
         if row.further is not None
     }
-    # A converted network's answers are not those of its run.
-    converted = {row.label for row in table.rows if row.further == "conversion"}
-    own = {label: run for label, run in runs.items() if label not in converted}
-    pairs = row_pairs(table, own, records, folder)
+    pairs = row_pairs(table, runs, records, folder)
     outcome = table_outcome(table, runs, records, further, pairs, made=made, is_quick=config.quick)
     outcome = replace(outcome, findings=findings(table, outcome))
     figures = _figures(table, runs, folder, cache_dir=cache_dir, console=console)

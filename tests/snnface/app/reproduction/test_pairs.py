@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from snnface.app.evaluation import TestResult
 from snnface.app.recipes import Recipe, recipe_named
+from snnface.app.reproduction.further import CONVERSION_STATISTICS
 from snnface.app.reproduction.pairs import row_pairs
 from snnface.app.reproduction.plan import PlannedRun
 from snnface.app.reproduction.record import RunRecord
@@ -113,3 +114,20 @@ def test_rows_of_other_data_have_no_pairs(tmp_path: Path) -> None:
 
 def test_rows_of_other_people_have_no_pairs(tmp_path: Path) -> None:
     assert set(pairs(tmp_path, subjects="abce")) == {"mean"}
+
+
+def test_a_converted_row_is_paired_by_what_the_converted_network_answered(tmp_path: Path) -> None:
+    run = planned("one")
+    leave(run, tmp_path, ONE)
+    # The same run beside itself, converted: wrong by 0.1 more at everybody.
+    worse = [error + 0.1 for error in ONE["model"]]
+    for fold in range(2):
+        part = worse[2 * fold : 2 * fold + 2]
+        place = tmp_path / run.folder_name / f"fold-{fold:02d}"
+        save_file({"model/0": torch.stack([statistics(error) for error in part])}, place / CONVERSION_STATISTICS)
+    rows = (ROWS[0], replace(ROWS[1], further="conversion"))
+    table = replace(TABLE, parts=(replace(TABLE.parts[0], rows=rows),), claims=TABLE.claims[:1])
+    found = row_pairs(table, {"one": run, "two": run}, {run.folder_name: RECORD}, tmp_path)
+    low, high = found["one"]["two"]["rmse_valence"]
+    assert -0.1 - 1e-9 <= low < high < -0.08
+    assert found["one"]["mean"] != found["two"]["mean"]
