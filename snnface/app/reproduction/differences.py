@@ -24,11 +24,13 @@ def differences(recipe: Recipe, paper: Recipe) -> tuple[str, ...]:
     A published set has settings of its own; of the others those that mean the same are compared.
     """
     ours, theirs = json.loads(to_json(recipe)), json.loads(to_json(paper))
-    settings = [(name, ours[name], theirs[name]) for name in ours if name not in NO_SETTINGS]
+    for settings in (ours, theirs):
+        settings["split"].pop("fold", None)  # Of a protocol with folds more than one is run.
+    compared = [(name, ours[name], theirs[name]) for name in ours if name not in NO_SETTINGS]
     data, their_data = ours["data"], theirs["data"]
     names = data.keys() - TOLD if data["type"] == their_data["type"] else data.keys() & their_data.keys() & OF_BOTH
-    settings += [(f"data.{name}", data[name], their_data[name]) for name in data if name in names]
-    return tuple(sentence for setting in settings for sentence in _compared(*setting))
+    compared += [(f"data.{name}", data[name], their_data[name]) for name in data if name in names]
+    return tuple(sentence for setting in compared for sentence in _compared(*setting))
 
 
 def data_name(recipe: Recipe, dataset: str) -> str:

@@ -33,7 +33,7 @@ def test_a_part_of_another_kind_is_told_whole() -> None:
     ours = replace(paper, split=SplitConfig(validation_subjects=1, test_subjects=2), head=MlpHeadConfig(hidden=(8, 4)))
     assert differences(ours, paper) == (
         "split: Split(validation_subjects 1, test_subjects 2) here, "
-        "LeaveOneSubjectOut(fold 0, validation_subjects 2) in the paper's.",
+        "LeaveOneSubjectOut(validation_subjects 2) in the paper's.",
         "head: MlpHead(hidden (8, 4), dropout 0.0) here, VotingHead() in the paper's.",
     )
 
