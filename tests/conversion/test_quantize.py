@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from conversion.graph import INPUT, Connection, LinearSynapse, Neuron, Population, Readout, SpikingGraph
@@ -92,6 +92,9 @@ def test_relays_take_their_exact_form(small_graph, input_spikes):
     fires_on_equality=st.booleans(),
 )
 def test_weights_on_the_even_grid_without_leak_lose_no_spike(seed, threshold, unit, fires_on_equality):
+    # What lies a rounding error beside a whole number counts as that number; see below.
+    nearest = round(threshold)
+    assume(threshold == nearest or abs(threshold - nearest) > 1e-8 * threshold)
     generator = np.random.default_rng(seed)
     weight = 2 * generator.integers(-128, 128, (6, 8)) * unit
     neuron = Neuron(leak=0.0, threshold=threshold * unit, fires_on_equality=fires_on_equality)
@@ -102,6 +105,14 @@ def test_weights_on_the_even_grid_without_leak_lose_no_spike(seed, threshold, un
     assert comparison.num_differing == 0
     assert result.layers[0].weight_error < 1e-12
     assert result.layers[0].comparison_is_exact
+
+
+@pytest.mark.parametrize(("fires_on_equality", "vth"), [(False, 2), (True, 1)])
+def test_a_threshold_that_is_whole_but_for_rounding_is_whole(fires_on_equality, vth):
+    weight = 2 * np.random.default_rng(0).integers(-128, 128, (6, 8)).astype(float)
+    for threshold in (2 - 1e-13, 2.0, 2 + 1e-13):
+        graph = one_layer(weight, neuron=Neuron(leak=0.0, threshold=threshold, fires_on_equality=fires_on_equality))
+        assert quantize(graph, QuantizeConfig(input_bits=0)).graph.population("n").neuron.vth == vth
 
 
 @pytest.mark.parametrize(("fires_on_equality", "vth"), [(False, 255), (True, 254)])

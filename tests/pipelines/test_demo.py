@@ -89,7 +89,7 @@ def test_no_subject_is_in_two_splits(experiment: Experiment) -> None:
 def test_a_run_folder_explains_itself(work: Path) -> None:
     names = {entry.name for entry in (work / "snn").iterdir()}
     wanted = {"recipe.json", "environment.json", "metrics.jsonl", "model.safetensors", "last", "evaluation.json"}
-    wanted |= {"answers.safetensors", "statistics.safetensors"}
+    wanted |= {"answers.safetensors", "statistics.safetensors", "fixed_point_statistics.safetensors"}
     assert wanted | {"known_faces.safetensors", "model.nir", "deployment.json", "report.html", "report.json"} == names
     assert len((work / "snn" / "metrics.jsonl").read_text().splitlines()) == 12
 
