@@ -96,8 +96,8 @@ TEMPORAL: dict[CrossModalModel, tuple[TemporalChoice, TemporalChoice]] = {
 # Coefficients hardly reach 1: times ten, the loss on them is of the size of that on the units.
 LAMBDA, ALPHA_SCALE = 0.5, 10.0
 SIDE, SMALL_SIDE = 224, 32
-# Frames show who somebody is before what the face does: after the twenty epochs that events are given the loss was
-# still that of a guess. No shape is learned from them, so clips may be mirrored.
+# Frames show who somebody is before what the face does: with as many epochs as events are given, the loss was still
+# near that of a guess. No shape is learned from them, so clips may be mirrored.
 FRAMES_TRAINING = TrainingConfig(
     num_epochs=60, batch_size=8, learning_rate=1e-3, augmentation=AugmentationConfig(flip=0.5, max_shift=1)
 )
