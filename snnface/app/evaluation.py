@@ -35,6 +35,7 @@ __all__ = [
     "load_statistics",
     "read_answers",
     "read_statistics",
+    "read_subjects",
     "scores_of_clips",
     "write_statistics",
 ]
@@ -220,6 +221,12 @@ def load_statistics(path: Path) -> dict[str, Statistics]:
     names = sorted({key.rpartition("/")[0] for key in tensors})
     num_tasks = len(tensors) // len(names)
     return {name: tuple(tensors[f"{name}/{index}"] for index in range(num_tasks)) for name in names}
+
+
+def read_subjects(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Of each test clip of some runs that were evaluated, in the order of their `joined_statistics`."""
+    results = [from_json(TestResult, read_text(folder / EVALUATION)) for folder in folders]
+    return tuple(subject for result in results for subject in result.subjects)
 
 
 def joined_statistics(folds: Sequence[Mapping[str, Statistics]]) -> dict[str, Statistics]:

@@ -5,11 +5,8 @@ from pathlib import Path
 
 from ann_baselines.cvae import ConditionalVaeConfig
 from snnface.app.catalog import scorings_of
-from snnface.app.evaluation import TestResult, joined_statistics, load_statistics, read_statistics
+from snnface.app.evaluation import joined_statistics, load_statistics, read_statistics, read_subjects
 from snnface.app.recipes import Recipe
-from snnface.app.run import EVALUATION
-from snnface.config import from_json
-from snnface.files import read_text
 from snnface.metrics.intervals import Judged, paired_intervals
 from snnface.seeding import SeedTree
 from snnface.tasks.scoring import merged
@@ -33,11 +30,10 @@ def judgement_of(recipe: Recipe, folders: Sequence[Path], *, model: str | None =
     Raises:
         CheckpointError: if one of them has not been evaluated.
     """
-    results = [from_json(TestResult, read_text(folder / EVALUATION)) for folder in folders]
+    subjects = read_subjects(folders)
     statistics = joined_statistics([read_statistics(folder) for folder in folders])
     if model is not None:
         statistics |= joined_statistics([load_statistics(folder / model) for folder in folders])
-    subjects = tuple(subject for result in results for subject in result.subjects)
     names = ["model", *(name for name in statistics if name != "model")]
     return {
         name: tuple(

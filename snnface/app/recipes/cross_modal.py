@@ -114,7 +114,7 @@ def cross_modal(model: CrossModalModel, task: CrossModalTask = "both", *, is_qui
     epochs, two validation subjects and six layers of the transformer, which it does not give. Quick: eight units of 32
     people before a small DAVIS, 16 coefficients, 32 x 32 pixels, small networks (three convolutions for ResNet18), one
     split, fewer epochs; the LSTM remembers long from the start, and learns more slowly from clips that are moved; from
-    frames all three learn three times as long, from mirrored clips too.
+    frames all three learn for 60 epochs, from mirrored clips too.
     """
     side = SMALL_SIDE if is_quick else SIDE
     faces = _faces(is_quick, side)

@@ -15,9 +15,9 @@ from snnface.app.cross_validation import fold_folder
 from snnface.app.deployment import deploy_run
 from snnface.app.emotion_transfer import emotion_faces, transfer_emotions
 from snnface.app.evaluation import (
-    TestResult,
     joined_statistics,
     load_statistics,
+    read_subjects,
     scores_of_clips,
     write_statistics,
 )
@@ -28,7 +28,7 @@ from snnface.app.reproduction.converted import converted
 from snnface.app.reproduction.plan import PlannedRun, ReproduceConfig, settings_hash
 from snnface.app.reproduction.record import read_record
 from snnface.app.reproduction.table import Further
-from snnface.app.run import EVALUATION, FIXED_POINT_STATISTICS, load_run
+from snnface.app.run import FIXED_POINT_STATISTICS, load_run
 from snnface.config import from_json, to_json
 from snnface.datasets.picture_samples import REFERENCE
 from snnface.datasets.protocols import OfficialSplitConfig, SplitConfig
@@ -100,9 +100,7 @@ def further_scores(
     file, prefix = STATISTICS_OF[further]
     if (folders[0] / file).is_file():
         statistics = joined_statistics([load_statistics(place / file) for place in folders])["model"]
-        results = [from_json(TestResult, read_text(place / EVALUATION)) for place in folders]
-        subjects = [subject for result in results for subject in result.subjects]
-        judged = scores_of_clips(run.recipe, statistics, subjects)
+        judged = scores_of_clips(run.recipe, statistics, read_subjects(folders))
         scores |= {f"{prefix}{name}": measure for name, measure in judged.items()}
     notes = dict.fromkeys(note for fold in asked for note in fold.notes)
     if len(folds) > 1:
